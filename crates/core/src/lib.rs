@@ -1,1 +1,3 @@
 //! dunlin-core
+
+pub mod topic_tree;
