@@ -1,0 +1,41 @@
+//! A connection on its way between the reactors of two threads.
+
+use std::io;
+
+use mio::net::TcpStream;
+
+/// An open socket that belongs to no reactor: what [`Reactor::detach`](crate::Reactor::detach)
+/// gives and [`Reactor::attach`](crate::Reactor::attach) takes, on any thread. Bytes that wait in
+/// the kernel stay there for the new reactor. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Transport {
+    pub(crate) stream: TcpStream,
+}
+
+impl Transport {
+    /// A connection that was made elsewhere: an outgoing one, or a test's.
+    ///
+    /// # Errors
+    /// When the socket cannot be made non-blocking and immediate (`TCP_NODELAY`).
+    pub fn new(stream: std::net::TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream: TcpStream::from_std(stream),
+        })
+    }
+}
+
+/// A reactor could not take over a [`Transport`]; the connection is closed.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// The reactor holds as many connections as it may.
+    #[error("the maximum of {maximum} connections is reached")]
+    MaximumConnections {
+        /// The configured maximum.
+        maximum: usize,
+    },
+    /// The kernel refused to watch the socket.
+    #[error("the socket cannot be watched: {0}")]
+    Watch(#[from] io::Error),
+}

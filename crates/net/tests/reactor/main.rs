@@ -1,0 +1,11 @@
+//! The reactor against real sockets on the loopback interface. Nothing sleeps: a test turns the
+//! reactor until what it waits for has happened, for a bounded number of turns.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
+mod accepting;
+mod closing;
+mod flow;
+mod moving;
+mod waking;
+mod world;
