@@ -1,0 +1,92 @@
+//! Topic Names: what a message is published to.
+
+use super::MAX_LEN;
+
+/// A Topic Name: 1 to 65,535 bytes of UTF-8 without U+0000 and without wildcards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicName<'a>(&'a str);
+
+/// Why a string is not a [`TopicName`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTopic {
+    /// No characters.
+    #[error("is empty")]
+    Empty,
+    /// More than 65,535 bytes.
+    #[error("is longer than 65,535 bytes")]
+    TooLong,
+    /// Contains `+` or `#`.
+    #[error("contains a wildcard")]
+    Wildcard,
+    /// Contains U+0000.
+    #[error("contains U+0000")]
+    NullCharacter,
+}
+
+impl InvalidTopic {
+    /// The violated statement of 5.0, as [`Malformed::statement`](crate::Malformed::statement).
+    pub fn statement(self) -> &'static str {
+        match self {
+            Self::Empty => "MQTT-4.7.3-1",
+            Self::TooLong => "MQTT-4.7.3-3",
+            Self::Wildcard => "MQTT-4.7.0-1",
+            Self::NullCharacter => "MQTT-4.7.3-2",
+        }
+    }
+}
+
+impl<'a> TopicName<'a> {
+    /// Checks the rules of Topic Names.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that `text` breaks.
+    #[inline]
+    pub fn parse(text: &'a str) -> Result<Self, InvalidTopic> {
+        if text.is_empty() {
+            return Err(InvalidTopic::Empty);
+        }
+        if text.len() > MAX_LEN {
+            return Err(InvalidTopic::TooLong);
+        }
+        check_characters(text)?;
+        Ok(Self(text))
+    }
+
+    /// Takes a Topic Name that was validated before, such as that of a decoded PUBLISH.
+    #[inline]
+    pub fn from_validated(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// The Topic Name as text.
+    #[inline]
+    pub fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    /// The Topic Levels: what stands between the slashes, possibly nothing.
+    #[inline]
+    pub fn levels(self) -> impl Iterator<Item = &'a str> {
+        self.0.split('/')
+    }
+
+    /// Whether it starts with `$`, so that no leading wildcard matches it `[MQTT-4.7.2-1]`.
+    #[inline]
+    pub fn is_dollar(self) -> bool {
+        self.0.starts_with('$')
+    }
+}
+
+/// No wildcard, no U+0000.
+#[inline]
+pub(crate) fn check_characters(text: &str) -> Result<(), InvalidTopic> {
+    if text.bytes().any(|byte| matches!(byte, 0 | b'+' | b'#')) {
+        return Err(if text.contains('\0') {
+            InvalidTopic::NullCharacter
+        } else {
+            InvalidTopic::Wildcard
+        });
+    }
+    Ok(())
+}
