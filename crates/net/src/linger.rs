@@ -63,3 +63,34 @@ impl Linger {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::table::Connection;
+
+    fn connection() -> Connection {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        Connection::new(mio::net::TcpStream::from_std(stream))
+    }
+
+    #[test]
+    fn the_line_stays_short_behind_one_that_does_not_end() {
+        let mut table = Table::default();
+        let mut linger = Linger::new(Duration::from_secs(3600));
+        let stubborn = table.insert(connection());
+        linger.push(stubborn, &table);
+        for _ in 0..1000 {
+            let brief = table.insert(connection());
+            linger.push(brief, &table);
+            table.remove(brief).unwrap();
+            linger.ended();
+        }
+        assert_eq!(linger.live(), 1);
+        assert!(linger.line.len() <= 100, "{} entries", linger.line.len());
+        assert_eq!(linger.oldest(&table).unwrap().1, stubborn);
+    }
+}

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 mod accepting;
+mod chaos;
 mod closing;
 mod flow;
 mod moving;
