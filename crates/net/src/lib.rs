@@ -15,6 +15,37 @@
 //! given to the reactor after the turn. Batches for another shard go through a [`mailbox`], whose
 //! sender wakes the reactor on the other side.
 //!
+//! ```no_run
+//! use dunlin_net::*;
+//! use std::io::IoSlice;
+//!
+//! /// Sends back what it gets (and, being an example, loses what the kernel does not take).
+//! #[derive(Default)]
+//! struct Echo(Vec<(ConnectionId, Vec<u8>)>);
+//!
+//! impl Handler for Echo {
+//!     fn received(&mut self, connection: ConnectionId, bytes: &[u8]) {
+//!         self.0.push((connection, bytes.to_vec()));
+//!     }
+//!     fn accepted(&mut self, _: ConnectionId, _: &Accepted) {}
+//!     fn writable(&mut self, _: ConnectionId) {}
+//!     fn closed(&mut self, _: ConnectionId, _: &Closed) {}
+//!     fn woken(&mut self) {}
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut reactor = Reactor::new(ReactorConfig::default())?;
+//!     reactor.listen(bind(([127, 0, 0, 1], 7).into(), 1024)?, ListenerId(0))?;
+//!     let mut echo = Echo::default();
+//!     loop {
+//!         reactor.turn(None, &mut echo)?;
+//!         for (connection, bytes) in echo.0.drain(..) {
+//!             let _ = reactor.write(connection, &[IoSlice::new(&bytes)]);
+//!         }
+//!     }
+//! }
+//! ```
+//!
 //! | file | what it owns |
 //! |---|---|
 //! | `reactor` | the turn: wait, read, accept |

@@ -96,6 +96,17 @@ fn open(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+fn register(
+    registry: &Registry,
+    token: Token,
+    listener: TcpListener,
+) -> io::Result<mio::net::TcpListener> {
+    listener.set_nonblocking(true)?;
+    let mut listener = mio::net::TcpListener::from_std(listener);
+    registry.register(&mut listener, token, Interest::READABLE)?;
+    Ok(listener)
+}
+
 /// The listeners of one reactor, and whether accepting is suspended.
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
@@ -122,7 +133,7 @@ impl Listeners {
         self.doors[position].id
     }
 
-    /// Registers `listener` under `token`, which counts down from the caller's first one.
+    /// Registers `listener` under `token`, behind the others.
     pub(crate) fn add(
         &mut self,
         registry: &Registry,
@@ -132,13 +143,8 @@ impl Listeners {
     ) -> Result<(), ListenError> {
         let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
         let address = listener.local_addr().unwrap_or(unspecified);
-        let registered = (|| {
-            listener.set_nonblocking(true)?;
-            let mut listener = mio::net::TcpListener::from_std(listener);
-            registry.register(&mut listener, token, Interest::READABLE)?;
-            Ok(listener)
-        })();
-        let listener = registered.map_err(|source| ListenError::new(address, source))?;
+        let listener = register(registry, token, listener)
+            .map_err(|source| ListenError::new(address, source))?;
         self.doors.push(Door {
             listener,
             id,
