@@ -1,0 +1,103 @@
+//! Everything that `cargo xtask test` checks, quickest to fail first.
+
+use crate::command::Task;
+use crate::runner::{Kind, Step};
+use crate::tally::Tally;
+use crate::{interop, licences};
+
+/// All steps, in the order in which they run.
+pub(crate) const ALL: &[Step] = &[
+    check("format", "rustfmt has nothing to change", format),
+    check(
+        "licences",
+        "dependencies have allowed licences, one version each",
+        licences::check,
+    ),
+    check("lints", "clippy has nothing to say", lints),
+    check("docs", "the documentation builds without a warning", docs),
+    tests(
+        "unit",
+        "the tests of every crate, and the fuzzing corpus again",
+        unit,
+    ),
+    tests(
+        "simulation",
+        "the whole broker under faults, with fixed seeds",
+        simulation,
+    ),
+    check("build", "the release build of dunlin", build),
+    tests(
+        "conformance",
+        "one test per normative statement",
+        conformance,
+    ),
+    tests(
+        "interop-mosquitto",
+        "mosquitto_pub, mosquitto_sub and mosquitto_rr",
+        interop::mosquitto,
+    ),
+    tests("interop-paho-1", "paho-mqtt 1.6 (Python)", interop::paho_1),
+    tests("interop-paho-2", "paho-mqtt 2 (Python)", interop::paho_2),
+    tests("interop-mqttjs", "MQTT.js (Node.js)", interop::mqttjs),
+    tests("interop-rumqttc", "rumqttc (Rust)", interop::rumqttc),
+];
+
+const fn check(
+    name: &'static str,
+    about: &'static str,
+    run: fn() -> anyhow::Result<Tally>,
+) -> Step {
+    Step {
+        name,
+        about,
+        kind: Kind::Check,
+        run,
+    }
+}
+
+const fn tests(
+    name: &'static str,
+    about: &'static str,
+    run: fn() -> anyhow::Result<Tally>,
+) -> Step {
+    Step {
+        name,
+        about,
+        kind: Kind::Tests,
+        run,
+    }
+}
+
+fn format() -> anyhow::Result<Tally> {
+    Task::cargo("fmt --all --check").run()?;
+    Task::cargo("fmt --check --manifest-path interop/rumqttc/Cargo.toml").run()
+}
+
+fn lints() -> anyhow::Result<Tally> {
+    Task::cargo("clippy --workspace --all-targets -- -D warnings").run()?;
+    interop::lint_rumqttc()
+}
+
+fn docs() -> anyhow::Result<Tally> {
+    Task::cargo("doc --workspace --no-deps")
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()
+}
+
+fn unit() -> anyhow::Result<Tally> {
+    let others = "test --workspace --exclude dunlin-sim --exclude dunlin-conformance";
+    Task::cargo(others).run()
+}
+
+fn simulation() -> anyhow::Result<Tally> {
+    Task::cargo("test --package dunlin-sim").run()
+}
+
+/// Also what every step that starts the server begins with, so that none tests an old build.
+pub(crate) fn build() -> anyhow::Result<Tally> {
+    Task::cargo("build --release --package dunlin-broker").run()
+}
+
+fn conformance() -> anyhow::Result<Tally> {
+    Task::cargo("test --package dunlin-conformance").run()
+}
