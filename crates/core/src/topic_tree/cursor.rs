@@ -1,12 +1,16 @@
 //! Keys as Topic Names: which of them a Topic Filter matches, a few at a time.
 
 use super::level::level_at;
+use super::nodes::Node;
 use super::{NodeId, TopicTree};
+
+/// How many bytes of a filter take about as long to hash as a node to look at.
+const BYTES_PER_NODE: usize = 64;
 
 /// How far [`TopicTree::next_matching_topic`] has come; the default is the beginning.
 ///
-/// 32 bytes for each level at which the filter has a choice: one per `+`, and below a `#` as many
-/// as the keys there have levels.
+/// 32 bytes for each level at which there is still a choice: at most one per `+`, and one for each
+/// level that keys have below a `#`.
 #[derive(Clone, Debug, Default)]
 pub struct Cursor {
     begun: bool,
@@ -14,15 +18,17 @@ pub struct Cursor {
     choices: Vec<Choice>,
 }
 
-/// A node of which more than one child may match, and the children that are still to be seen.
+/// A node of which any child may match, and the children that are still to be looked at.
 ///
-/// Children are listed from the newest to the oldest and new ones join in front, behind the
-/// cursor, so the remaining ones are always those whose serial is at most `upto`. `next` is where
-/// in the list to look for them. It may have been removed meanwhile, and then still points
-/// towards older siblings; or its slot has been given to another node, a newer sibling, or none.
+/// Children are listed from the newest to the oldest, and new ones join in front, behind the
+/// cursor: the remaining ones are always those whose serial is at most `upto`. The list is
+/// followed from `next`, whatever that has become since: a removed node still points towards the
+/// older siblings it had; a slot that is now a newer sibling leads to all that are older; and if
+/// it is the child of another node, the list is followed from the front.
 #[derive(Clone, Debug)]
 struct Choice {
     parent: NodeId,
+    /// Tells whether `parent` is still the node it was.
     parent_serial: u64,
     next: Option<NodeId>,
     upto: u64,
@@ -42,15 +48,16 @@ pub enum Step<'t, V> {
 }
 
 impl<V> TopicTree<V> {
-    /// The next key that, as a Topic Name, is matched by the Topic Filter `filter`: the same one
-    /// in every call with the same `cursor`.
+    /// The next key that, as a Topic Name, is matched by the Topic Filter `filter`. A cursor
+    /// belongs to one tree and one filter.
     ///
     /// The tree may change between calls. A key that is there from the first call to the last is
     /// given exactly once; one that is added or removed meanwhile, at most once. The order is
     /// unspecified.
     ///
-    /// `budget` is the number of nodes that may be looked at, and is counted down. Between two
-    /// wildcards the filter is followed without a pause, one probe for each of its levels.
+    /// `budget` is the number of nodes that may be looked at, and is counted down, so that several
+    /// lookups can share it. Between two wildcards the filter is followed without a pause, and
+    /// its longer levels count for more than one node.
     ///
     /// The wildcards mean the same as in [`matching_filters`](Self::matching_filters).
     pub fn next_matching_topic(
@@ -70,29 +77,13 @@ impl<V> TopicTree<V> {
                 return Step::Paused;
             }
             *budget -= 1;
-            let parent = self.node(choice.parent);
-            let Some(id) = choice
-                .next
-                .filter(|_| parent.serial == choice.parent_serial)
-            else {
+            let (at, child) = (choice.at, self.next_child(choice));
+            if choice.next.is_none() {
                 cursor.choices.pop();
-                continue;
-            };
-            let node = self.node(id);
-            if node.parent != choice.parent {
-                choice.next = parent.first_child;
-                continue;
             }
-            choice.next = node.older;
-            if node.serial > choice.upto {
-                continue;
-            }
-            choice.upto = node.serial - 1;
-            if choice.parent == NodeId::ROOT && node.level.as_bytes().starts_with(b"$") {
-                continue;
-            }
-            let rest = match level_at(filter, choice.at) {
-                (b"#", _) => choice.at,
+            let Some(id) = child else { continue };
+            let rest = match level_at(filter, at) {
+                (b"#", _) => at,
                 (_, next) => next,
             };
             if let Some((id, value)) = self.follow(filter, id, rest, cursor, budget) {
@@ -100,6 +91,26 @@ impl<V> TopicTree<V> {
             }
         }
         Step::Done
+    }
+
+    /// Takes one step along the children of a choice: to the next one, or towards it.
+    fn next_child(&self, choice: &mut Choice) -> Option<NodeId> {
+        let id = choice.next.take()?;
+        let (node, parent) = (&self.nodes[id], &self.nodes[choice.parent]);
+        if parent.serial != choice.parent_serial {
+            return None;
+        }
+        if node.parent != choice.parent {
+            choice.next = parent.first_child;
+            return None;
+        }
+        choice.next = node.older;
+        if node.serial > choice.upto {
+            return None;
+        }
+        choice.upto = node.serial - 1;
+        let hidden = choice.parent == NodeId::ROOT && node.level.as_bytes().starts_with(b"$");
+        (!hidden).then_some(id)
     }
 
     /// Follows the literal levels of `filter` from `at` down from `id`, to the key where it ends,
@@ -114,27 +125,40 @@ impl<V> TopicTree<V> {
     ) -> Option<(NodeId, &V)> {
         while at <= filter.len() {
             let (text, next) = level_at(filter, at);
-            let is_wildcard = matches!(text, b"+" | b"#");
-            if is_wildcard {
-                let node = self.node(id);
-                if let Some(first) = node.first_child {
-                    cursor.choices.push(Choice {
-                        parent: id,
-                        parent_serial: node.serial,
-                        next: Some(first),
-                        upto: self.node(first).serial,
-                        at,
-                    });
-                }
-                if text == b"+" {
+            match text {
+                b"+" => {
+                    cursor.choices.extend(self.choice(id, at));
                     return None;
                 }
-                break;
+                b"#" => {
+                    cursor.choices.extend(self.choice(id, at));
+                    break;
+                }
+                _ => {
+                    let cost = 1 + text.len() / BYTES_PER_NODE;
+                    *budget = budget.saturating_sub(cost as u32);
+                    id = self.named_child(id, text, self.hasher.text(text))?;
+                    at = next;
+                }
             }
-            *budget = budget.saturating_sub(1);
-            id = self.named_child(id, text)?;
-            at = next;
         }
         Some((id, self.get(id)?))
+    }
+
+    /// The choice between all children of `parent`, if there are any.
+    fn choice(&self, parent: NodeId, at: usize) -> Option<Choice> {
+        let Node {
+            first_child,
+            serial: parent_serial,
+            ..
+        } = self.nodes[parent];
+        let upto = self.nodes[first_child?].serial;
+        Some(Choice {
+            parent,
+            parent_serial,
+            next: first_child,
+            upto,
+            at,
+        })
     }
 }

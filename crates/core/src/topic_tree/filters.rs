@@ -13,36 +13,44 @@ impl<V> TopicTree<V> {
     ///
     /// Costs a probe for each level of `topic` and each way to get there: literally, or by `+`.
     pub fn matching_filters(&self, topic: &str, visit: &mut impl FnMut(NodeId, &V)) {
-        // Where the levels before `at` led to; and where else they did, to go on from later.
-        let (mut id, mut at) = (NodeId::ROOT, 0);
-        let mut others = SmallVec::<[(NodeId, usize); 16]>::new();
+        // The nodes that the levels before `at` lead to.
+        let mut places = SmallVec::<[NodeId; 16]>::from_slice(&[NodeId::ROOT]);
+        let mut at = 0;
         let mut wildcards = !topic.starts_with('$');
-        loop {
-            let node = self.node(id);
-            if wildcards && let Some(hash) = node.hash {
-                self.visit(hash, visit);
-            }
-            let mut child = None;
-            if at <= topic.len() {
-                let (text, next) = level_at(topic, at);
-                if wildcards && let Some(plus) = node.plus {
-                    others.push((plus, next));
+        while at <= topic.len() && !places.is_empty() {
+            let (text, next) = level_at(topic, at);
+            let hash = self.hasher.text(text);
+            // Backwards, so that what is put at the end is left for the next level.
+            for i in (0..places.len()).rev() {
+                let node = &self.nodes[places[i]];
+                let mut plus = None;
+                if wildcards {
+                    self.visit(node.hash, visit);
+                    plus = node.plus;
                 }
-                child = self.named_child(id, text).map(|child| (child, next));
-            } else if let Some(value) = &node.value {
-                visit(id, value);
+                match (self.named_child(places[i], text, hash), plus) {
+                    (Some(child), None) | (None, Some(child)) => places[i] = child,
+                    (Some(child), Some(plus)) => {
+                        places[i] = child;
+                        places.push(plus);
+                    }
+                    (None, None) => _ = places.swap_remove(i),
+                }
             }
-            let Some(place) = child.or_else(|| others.pop()) else {
-                return;
-            };
-            (id, at) = place;
+            at = next;
             wildcards = true;
+        }
+        for id in places {
+            self.visit(Some(id), visit);
+            self.visit(self.nodes[id].hash, visit);
         }
     }
 
     #[inline]
-    fn visit(&self, id: NodeId, visit: &mut impl FnMut(NodeId, &V)) {
-        if let Some(value) = &self.node(id).value {
+    fn visit(&self, id: Option<NodeId>, visit: &mut impl FnMut(NodeId, &V)) {
+        if let Some(id) = id
+            && let Some(value) = self.get(id)
+        {
             visit(id, value);
         }
     }

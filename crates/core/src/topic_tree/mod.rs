@@ -13,99 +13,40 @@
 //!       └─ + ─────── tennis ●        +/tennis            ● holds a value
 //! ```
 //!
-//! Nodes live in one slab, and one hash table of all edges finds a child by its parent and text,
-//! so a step down costs one probe whether a node has one child or a million; the children `+` and
-//! `#`, which every match asks for, are linked from their parent directly. A node exists as long
-//! as it holds a value or has a child.
+//! One hash table of all edges finds a child by its parent and text, so a step down costs one
+//! probe whether a node has one child or a million; the children `+` and `#`, which every match
+//! asks for, are linked from their parent. A node exists as long as it holds a value or has a
+//! child. Nothing is recursive, and no operation takes longer in a larger tree, but for the clearing
+//! of a larger hash table now and then.
 //!
-//! Nothing here checks that a key is a valid Topic Name or Topic Filter, or knows of shared
-//! subscriptions: that is done where packets are decoded.
+//! Nothing here checks that a key is a valid Topic Name or Topic Filter, knows of shared
+//! subscriptions, or limits the number of keys and of their levels: that is for the owner.
 
 mod cursor;
+mod edges;
 mod filters;
 mod level;
+mod nodes;
 #[cfg(test)]
 mod tests;
 
-use std::hash::Hasher;
-use std::num::NonZeroU32;
-
-use foldhash::{SharedSeed, fast::FoldHasher};
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 pub use cursor::{Cursor, Step};
+use edges::{EdgeHasher, Edges, TextHash};
 use level::{Level, level_at};
-
-/// Where a key is kept: a short stand-in for the key itself, which
-/// [`write_key`](TopicTree::write_key) gives back.
-///
-/// Valid from [`entry`](TopicTree::entry) until [`remove`](TopicTree::remove); after that it may
-/// come to stand for another key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct NodeId(NonZeroU32);
-
-impl NodeId {
-    /// The node above all first levels, never given out: it holds no value.
-    const ROOT: Self = Self(NonZeroU32::MIN);
-
-    fn from_index(index: usize) -> Self {
-        let number = u32::try_from(index + 1).ok().and_then(NonZeroU32::new);
-        Self(number.expect("fewer than 2^32 nodes fit into memory"))
-    }
-
-    #[inline]
-    fn index(self) -> usize {
-        self.0.get() as usize - 1
-    }
-}
-
-struct Node<V> {
-    level: Level,
-    value: Option<V>,
-    parent: NodeId,
-    /// The child whose text is `+`.
-    plus: Option<NodeId>,
-    /// The child whose text is `#`.
-    hash: Option<NodeId>,
-    /// The newest child. Siblings are listed from the newest to the oldest.
-    first_child: Option<NodeId>,
-    /// The next older sibling. Kept when the node is removed: cursors still standing here go on.
-    older: Option<NodeId>,
-    /// The next newer sibling; in a removed node, the next of the free ones.
-    newer: Option<NodeId>,
-    /// Grows with every node made, so that no two nodes ever have the same.
-    serial: u64,
-}
-
-impl<V> Node<V> {
-    fn new(level: Level, parent: NodeId, serial: u64) -> Self {
-        Self {
-            level,
-            value: None,
-            parent,
-            plus: None,
-            hash: None,
-            first_child: None,
-            older: None,
-            newer: None,
-            serial,
-        }
-    }
-}
+pub use nodes::NodeId;
+use nodes::{Node, Nodes};
 
 /// A map from Topic Filters or Topic Names to `V`. See the [module](self).
 ///
-/// 80 bytes and `V` for each distinct prefix of the keys, of which keys usually share most.
+/// 65 to 70 bytes and an `Option<V>` for each level of a key that it does not share with others,
+/// and the text where it is longer than 22 bytes.
 pub struct TopicTree<V> {
-    nodes: Vec<Node<V>>,
+    nodes: Nodes<V>,
     /// All children but `+` and `#`, by their parent and text.
-    edges: HashTable<NodeId>,
-    /// Secret, as topics are chosen by clients: [`FoldHasher`] withstands chosen keys only as
-    /// long as its seeds are unknown.
-    seed: u64,
-    seeds: SharedSeed,
-    free: Option<NodeId>,
+    edges: Edges,
+    hasher: EdgeHasher,
     last_serial: u64,
     len: usize,
 }
@@ -121,7 +62,7 @@ impl<V: Default> TopicTree<V> {
                 .unwrap_or_else(|| self.add_child(id, text));
             at = next;
         }
-        let value = &mut self.nodes[id.index()].value;
+        let value = &mut self.nodes[id].value;
         self.len += usize::from(value.is_none());
         (id, value.get_or_insert_default())
     }
@@ -131,11 +72,9 @@ impl<V> TopicTree<V> {
     /// An empty tree. Whoever knows `seed` can slow the tree down: draw it at random.
     pub fn new(seed: u64) -> Self {
         Self {
-            nodes: vec![Node::new(Level::EMPTY, NodeId::ROOT, 0)],
-            edges: HashTable::new(),
-            seed,
-            seeds: SharedSeed::from_u64(seed),
-            free: None,
+            nodes: Nodes::new(),
+            edges: Edges::new(),
+            hasher: EdgeHasher::new(seed),
             last_serial: 0,
             len: 0,
         }
@@ -159,26 +98,26 @@ impl<V> TopicTree<V> {
             id = self.child(id, text)?;
             at = next;
         }
-        self.node(id).value.is_some().then_some(id)
+        self.nodes[id].value.is_some().then_some(id)
     }
 
     /// The value at `id`.
     pub fn get(&self, id: NodeId) -> Option<&V> {
-        self.nodes.get(id.index())?.value.as_ref()
+        self.nodes.get(id)?.value.as_ref()
     }
 
     /// The value at `id`.
     pub fn get_mut(&mut self, id: NodeId) -> Option<&mut V> {
-        self.nodes.get_mut(id.index())?.value.as_mut()
+        self.nodes.get_mut(id)?.value.as_mut()
     }
 
     /// Removes the key at `id` and gives its value back.
     pub fn remove(&mut self, id: NodeId) -> Option<V> {
-        let value = self.nodes.get_mut(id.index())?.value.take()?;
+        let value = self.nodes.get_mut(id)?.value.take()?;
         self.len -= 1;
         let mut id = id;
-        while id != NodeId::ROOT && self.is_bare(id) {
-            let parent = self.node(id).parent;
+        while id != NodeId::ROOT && self.nodes[id].is_bare() {
+            let parent = self.nodes[id].parent;
             self.remove_child(parent, id);
             id = parent;
         }
@@ -193,7 +132,7 @@ impl<V> TopicTree<V> {
         let mut levels = SmallVec::<[&Level; 16]>::new();
         let mut id = id;
         while id != NodeId::ROOT {
-            let node = self.node(id);
+            let node = &self.nodes[id];
             levels.push(&node.level);
             id = node.parent;
         }
@@ -211,90 +150,55 @@ impl<V> TopicTree<V> {
         numbered.filter_map(|(i, node)| Some((NodeId::from_index(i), node.value.as_ref()?)))
     }
 
-    #[inline]
-    fn node(&self, id: NodeId) -> &Node<V> {
-        &self.nodes[id.index()]
-    }
-
-    fn node_mut(&mut self, id: NodeId) -> &mut Node<V> {
-        &mut self.nodes[id.index()]
-    }
-
-    /// Whether nothing needs the node: it has neither a value nor a child.
-    fn is_bare(&self, id: NodeId) -> bool {
-        let node = self.node(id);
-        node.value.is_none() && node.first_child.is_none()
-    }
-
     fn child(&self, parent: NodeId, text: &[u8]) -> Option<NodeId> {
         match text {
-            b"+" => self.node(parent).plus,
-            b"#" => self.node(parent).hash,
-            _ => self.named_child(parent, text),
+            b"+" => self.nodes[parent].plus,
+            b"#" => self.nodes[parent].hash,
+            _ => self.named_child(parent, text, self.hasher.text(text)),
         }
     }
 
-    /// The child with a text that is not a wildcard.
+    /// The child with a text that is not a wildcard, of which `hash` is the hash.
     #[inline]
-    fn named_child(&self, parent: NodeId, text: &[u8]) -> Option<NodeId> {
-        let is_it = |&child: &NodeId| {
-            let node = self.node(child);
+    fn named_child(&self, parent: NodeId, text: &[u8], hash: TextHash) -> Option<NodeId> {
+        self.edges.find(self.hasher.edge(parent, hash), |child| {
+            let node = &self.nodes[child];
             node.parent == parent && node.level.as_bytes() == text
-        };
-        self.edges
-            .find(edge_hash(self.seed, &self.seeds, parent, text), is_it)
-            .copied()
+        })
     }
 
     fn add_child(&mut self, parent: NodeId, text: &[u8]) -> NodeId {
         self.last_serial += 1;
         let mut node = Node::new(Level::new(text), parent, self.last_serial);
-        node.older = self.node(parent).first_child;
-        let id = self.place(node);
-        if let Some(older) = self.node(id).older {
-            self.node_mut(older).newer = Some(id);
+        let older = self.nodes[parent].first_child;
+        node.older = older;
+        let id = self.nodes.insert(node);
+        if let Some(older) = older {
+            self.nodes[older].newer = Some(id);
         }
-        self.node_mut(parent).first_child = Some(id);
+        self.nodes[parent].first_child = Some(id);
         match text {
-            b"+" => self.node_mut(parent).plus = Some(id),
-            b"#" => self.node_mut(parent).hash = Some(id),
+            b"+" => self.nodes[parent].plus = Some(id),
+            b"#" => self.nodes[parent].hash = Some(id),
             _ => self.add_edge(parent, text, id),
         }
         id
     }
 
-    /// Takes a bare node out of its parent's children and frees its slot.
+    /// Removes a bare node.
     fn remove_child(&mut self, parent: NodeId, id: NodeId) {
-        let free = self.free.replace(id);
-        let node = self.node_mut(id);
-        let level = std::mem::replace(&mut node.level, Level::EMPTY);
-        let (older, newer) = (node.older, std::mem::replace(&mut node.newer, free));
+        let Node { older, newer, .. } = self.nodes[id];
         match newer {
-            Some(newer) => self.node_mut(newer).older = older,
-            None => self.node_mut(parent).first_child = older,
+            Some(newer) => self.nodes[newer].older = older,
+            None => self.nodes[parent].first_child = older,
         }
         if let Some(older) = older {
-            self.node_mut(older).newer = newer;
+            self.nodes[older].newer = newer;
         }
-        match level.as_bytes() {
-            b"+" => self.node_mut(parent).plus = None,
-            b"#" => self.node_mut(parent).hash = None,
+        match self.nodes.remove(id).as_bytes() {
+            b"+" => self.nodes[parent].plus = None,
+            b"#" => self.nodes[parent].hash = None,
             text => self.remove_edge(parent, text, id),
-        }
-    }
-
-    /// Puts a node into a free slot, or a new one.
-    fn place(&mut self, node: Node<V>) -> NodeId {
-        match self.free {
-            Some(id) => {
-                self.free = self.node(id).newer;
-                *self.node_mut(id) = node;
-                id
-            }
-            None => {
-                self.nodes.push(node);
-                NodeId::from_index(self.nodes.len() - 1)
-            }
         }
     }
 
@@ -302,28 +206,17 @@ impl<V> TopicTree<V> {
         let Self {
             edges,
             nodes,
-            seed,
-            seeds,
+            hasher,
             ..
         } = self;
-        let rehash = |id: &NodeId| {
-            let node = &nodes[id.index()];
-            edge_hash(*seed, seeds, node.parent, node.level.as_bytes())
-        };
-        edges.insert_unique(edge_hash(*seed, seeds, parent, text), id, rehash);
+        edges.insert(hasher.edge(parent, hasher.text(text)), id, |id| {
+            let node = &nodes[id];
+            hasher.edge(node.parent, hasher.text(node.level.as_bytes()))
+        });
     }
 
     fn remove_edge(&mut self, parent: NodeId, text: &[u8], id: NodeId) {
-        let hash = edge_hash(self.seed, &self.seeds, parent, text);
-        let edge = self.edges.find_entry(hash, |&child| child == id);
-        edge.expect("every child is in the table").remove();
+        self.edges
+            .remove(self.hasher.edge(parent, self.hasher.text(text)), id);
     }
-}
-
-#[inline]
-fn edge_hash(seed: u64, seeds: &SharedSeed, parent: NodeId, text: &[u8]) -> u64 {
-    let mut hasher = FoldHasher::with_seed(seed, seeds);
-    hasher.write_u32(parent.0.get());
-    hasher.write(text);
-    hasher.finish()
 }
