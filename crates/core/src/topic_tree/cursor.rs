@@ -1,7 +1,6 @@
 //! Keys as Topic Names: which of them a Topic Filter matches, a few at a time.
 
 use super::level::level_at;
-use super::nodes::Node;
 use super::{NodeId, TopicTree};
 
 /// How many bytes of a filter take about as long to hash as a node to look at.
@@ -9,7 +8,7 @@ const BYTES_PER_NODE: usize = 64;
 
 /// How far [`TopicTree::next_matching_topic`] has come; the default is the beginning.
 ///
-/// 32 bytes for each level at which there is still a choice: at most one per `+`, and one for each
+/// 24 bytes for each level at which there is still a choice: at most one per `+`, and one for each
 /// level that keys have below a `#`.
 #[derive(Clone, Debug, Default)]
 pub struct Cursor {
@@ -21,15 +20,16 @@ pub struct Cursor {
 /// A node of which any child may match, and the children that are still to be looked at.
 ///
 /// Children are listed from the newest to the oldest, and new ones join in front, behind the
-/// cursor: the remaining ones are always those whose serial is at most `upto`. The list is
-/// followed from `next`, whatever that has become since: a removed node still points towards the
-/// older siblings it had; a slot that is now a newer sibling leads to all that are older; and if
-/// it is the child of another node, the list is followed from the front.
+/// cursor: the remaining ones are always those whose serial is at most `upto`. So it does not
+/// matter if `parent` is removed and its slot used for another node: all children of that are
+/// newer.
+///
+/// The list is followed from `next`, whatever that has become: a removed node still points to the
+/// older siblings it had; a slot that is now a newer sibling leads to all that are older; and from
+/// a child of another node, the list is followed from the front.
 #[derive(Clone, Debug)]
 struct Choice {
     parent: NodeId,
-    /// Tells whether `parent` is still the node it was.
-    parent_serial: u64,
     next: Option<NodeId>,
     upto: u64,
     /// Where in the filter the wildcard is that the children are to match.
@@ -96,12 +96,9 @@ impl<V> TopicTree<V> {
     /// Takes one step along the children of a choice: to the next one, or towards it.
     fn next_child(&self, choice: &mut Choice) -> Option<NodeId> {
         let id = choice.next.take()?;
-        let (node, parent) = (&self.nodes[id], &self.nodes[choice.parent]);
-        if parent.serial != choice.parent_serial {
-            return None;
-        }
+        let node = &self.nodes[id];
         if node.parent != choice.parent {
-            choice.next = parent.first_child;
+            choice.next = self.nodes[choice.parent].first_child;
             return None;
         }
         choice.next = node.older;
@@ -147,16 +144,11 @@ impl<V> TopicTree<V> {
 
     /// The choice between all children of `parent`, if there are any.
     fn choice(&self, parent: NodeId, at: usize) -> Option<Choice> {
-        let Node {
-            first_child,
-            serial: parent_serial,
-            ..
-        } = self.nodes[parent];
-        let upto = self.nodes[first_child?].serial;
+        let next = self.nodes[parent].first_child;
+        let upto = self.nodes[next?].serial;
         Some(Choice {
             parent,
-            parent_serial,
-            next: first_child,
+            next,
             upto,
             at,
         })
