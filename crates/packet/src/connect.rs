@@ -1,5 +1,7 @@
 //! CONNECT: a Client asks for a Session (section 3.1).
 
+use std::fmt;
+
 use crate::property::Place;
 use crate::read::Reader;
 use crate::{Frame, Malformed, PacketType, Properties, ProtocolVersion, QoS, TopicName, write};
@@ -12,7 +14,7 @@ const PASSWORD: u8 = 0b0100_0000;
 const USER_NAME: u8 = 0b1000_0000;
 
 /// A Client asks for a Session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Connect<'a> {
     /// The version that all packets of this Network Connection have.
     pub version: ProtocolVersion,
@@ -132,6 +134,22 @@ impl<'a> Connect<'a> {
         will | if self.clean_start { CLEAN_START } else { 0 }
             | self.user_name.map_or(0, |_| USER_NAME)
             | self.password.map_or(0, |_| PASSWORD)
+    }
+}
+
+/// All but the password, of which only its presence shows.
+impl fmt::Debug for Connect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("version", &self.version)
+            .field("clean_start", &self.clean_start)
+            .field("keep_alive", &self.keep_alive)
+            .field("client_id", &self.client_id)
+            .field("will", &self.will)
+            .field("user_name", &self.user_name)
+            .field("password", &self.password.map(|_| format_args!("..")))
+            .field("properties", &self.properties)
+            .finish()
     }
 }
 

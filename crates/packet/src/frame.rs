@@ -95,3 +95,72 @@ fn check_flags(packet_type: PacketType, flags: u8) -> Result<(), Malformed> {
         Err(Malformed::FixedHeaderFlags { packet_type, flags })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_packet_is_found_before_others() {
+        let framing = split_frame(&[0x40, 2, 0, 7, 0xC0, 0], 100);
+        let frame = Frame {
+            packet_type: PacketType::PubAck,
+            flags: 0,
+            body: &[0, 7],
+        };
+        assert_eq!(framing, Ok(Framing::Complete { frame, length: 4 }));
+    }
+
+    #[test]
+    fn what_is_needed_is_known_with_the_remaining_length() {
+        for (bytes, needed) in [
+            (&[][..], 1),
+            (&[0x30], 2),
+            (&[0x30, 0x80], 3),
+            (&[0x30, 0x80, 0x80], 4),
+            (&[0x30, 0x80, 0x80, 0x80], 5),
+            (&[0x30, 5], 7),
+            (&[0x30, 5, 0, 1], 7),
+            (&[0x30, 0x80, 0x01], 131),
+            (&[0x30, 0xFF, 0xFF, 0xFF, 0x7F], 268_435_460),
+        ] {
+            assert_eq!(
+                split_frame(bytes, u32::MAX),
+                Ok(Framing::Incomplete { needed }),
+                "{bytes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_packet_of_just_the_maximum_is_taken() {
+        let bytes = [0x30, 5, 0, 1, b'a', 0, 0];
+        assert!(matches!(
+            split_frame(&bytes, 7),
+            Ok(Framing::Complete { length: 7, .. })
+        ));
+        let refused = Err(Malformed::PacketTooLarge {
+            length: 7,
+            maximum: 6,
+        });
+        assert_eq!(split_frame(&bytes, 6), refused);
+        assert_eq!(
+            split_frame(&bytes[..2], 6),
+            refused,
+            "judged before the body is there"
+        );
+    }
+
+    #[test]
+    fn the_first_byte_alone_can_be_refused() {
+        assert_eq!(
+            split_frame(&[0x0F], 100),
+            Err(Malformed::PacketTypeReserved)
+        );
+        assert_eq!(split_frame(&[0x36], 100), Err(Malformed::PublishQoS));
+        assert!(matches!(
+            split_frame(&[0x80], 100),
+            Err(Malformed::FixedHeaderFlags { .. })
+        ));
+    }
+}

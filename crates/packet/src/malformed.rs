@@ -135,13 +135,13 @@ pub enum Malformed {
     // ── Topics ──
     /// A Topic Name that breaks the rules of Topic Names.
     #[error("Topic Name {0}")]
-    TopicName(#[from] InvalidTopic),
+    TopicName(InvalidTopic),
     /// An empty Topic Name without a Topic Alias.
     #[error("neither Topic Name nor Topic Alias")]
     TopicNameMissing,
     /// In 3.x: a Topic Filter that breaks the rules of Topic Filters. In 5.0 it gets a Reason Code of its own in the SUBACK.
     #[error("Topic Filter {0}")]
-    TopicFilter(#[from] InvalidTopicFilter),
+    TopicFilter(InvalidTopicFilter),
 
     // ── SUBSCRIBE and UNSUBSCRIBE ──
     /// A SUBSCRIBE without a Topic Filter.
@@ -162,6 +162,26 @@ pub enum Malformed {
     /// No Local on a Shared Subscription.
     #[error("No Local on a Shared Subscription")]
     NoLocalOnSharedSubscription,
+}
+
+/// U+0000 is a fault of the string, the rest are faults of the topic.
+impl From<InvalidTopic> for Malformed {
+    fn from(invalid: InvalidTopic) -> Self {
+        match invalid {
+            InvalidTopic::NullCharacter => Self::NullCharacter,
+            _ => Self::TopicName(invalid),
+        }
+    }
+}
+
+/// U+0000 is a fault of the string, the rest are faults of the topic.
+impl From<InvalidTopicFilter> for Malformed {
+    fn from(invalid: InvalidTopicFilter) -> Self {
+        match invalid {
+            InvalidTopicFilter::NullCharacter => Self::NullCharacter,
+            _ => Self::TopicFilter(invalid),
+        }
+    }
 }
 
 impl Malformed {
@@ -251,7 +271,7 @@ impl Malformed {
             Self::ConnAckFlagReserved => "MQTT-3.2.2-1",
             Self::SessionPresentWithError => "MQTT-3.2.2-6",
             Self::TopicName(invalid) => invalid.statement(),
-            Self::TopicNameMissing => "MQTT-3.3.2.3.4",
+            Self::TopicNameMissing => "MQTT-3.3.2.1",
             Self::TopicFilter(invalid) => invalid.statement(),
             Self::SubscribeEmpty => "MQTT-3.8.3-2",
             Self::UnsubscribeEmpty => "MQTT-3.10.3-2",

@@ -50,7 +50,7 @@ impl<'a> Publish<'a> {
                     .topic_alias()
                     .ok_or(Malformed::TopicNameMissing)?;
             }
-            Err(invalid) => return Err(Malformed::TopicName(invalid)),
+            Err(invalid) => return Err(invalid.into()),
         }
         Ok(Self {
             dup: frame.flags & 0b1000 != 0,
@@ -180,5 +180,92 @@ impl PublishHead<'_> {
             Property::SubscriptionIdentifier(identifier).encode(out);
         }
         out.extend_from_slice(self.forwarded.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Framing, PropertiesBuf, split_frame};
+
+    #[test]
+    fn a_head_and_a_payload_are_a_packet() {
+        let mut forwarded = PropertiesBuf::new();
+        forwarded.push(Property::UserProperty("k", "v"));
+        let mut head = PublishHead {
+            dup: true,
+            retain: false,
+            qos: QoS::AtLeastOnce,
+            topic: "a/b",
+            packet_id: PacketId::new(7),
+            message_expiry_interval: Some(60),
+            topic_alias: Some(3),
+            subscription_identifiers: &[1, 200],
+            forwarded: forwarded.as_properties(),
+            payload_len: 0,
+        };
+        for version in [
+            ProtocolVersion::V3_1,
+            ProtocolVersion::V3_1_1,
+            ProtocolVersion::V5,
+        ] {
+            for payload_len in [0, 1, 88, 127, 128, 16_383, 16_384, 70_000, 2_097_152] {
+                let payload = vec![b'x'; payload_len];
+                head.payload_len = payload_len;
+                let mut bytes = Vec::new();
+                head.encode(version, &mut bytes);
+                bytes.extend_from_slice(&payload);
+                assert_eq!(bytes.len(), head.encoded_len(version));
+
+                let Ok(Framing::Complete { frame, length }) = split_frame(&bytes, u32::MAX) else {
+                    panic!("{payload_len}");
+                };
+                assert_eq!(length, bytes.len());
+                let publish = Publish::decode(version, frame).unwrap();
+                assert_eq!(publish.payload, payload);
+                assert_eq!(
+                    (publish.topic, publish.packet_id),
+                    ("a/b", PacketId::new(7))
+                );
+                let properties = publish.properties;
+                if version.has_properties() {
+                    assert_eq!(properties.message_expiry_interval(), Some(60));
+                    assert_eq!(properties.topic_alias(), Some(3));
+                    assert_eq!(
+                        properties.subscription_identifiers().collect::<Vec<_>>(),
+                        [1, 200]
+                    );
+                    assert_eq!(
+                        properties.user_properties().collect::<Vec<_>>(),
+                        [("k", "v")]
+                    );
+                } else {
+                    assert!(properties.is_empty());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_content_of_a_message_is_forwarded() {
+        let mut properties = PropertiesBuf::new();
+        for property in [
+            Property::MessageExpiryInterval(1),
+            Property::ContentType("text"),
+            Property::TopicAlias(1),
+            Property::UserProperty("k", "v"),
+        ] {
+            properties.push(property);
+        }
+        let forwarded: Vec<_> = properties
+            .as_properties()
+            .iter()
+            .filter(Property::is_forwarded)
+            .collect();
+        let expected = [
+            Property::ContentType("text"),
+            Property::UserProperty("k", "v"),
+        ];
+        assert_eq!(forwarded, expected);
     }
 }

@@ -1,5 +1,7 @@
 //! SUBSCRIBE: a Client asks for messages (section 3.8).
 
+use std::fmt;
+
 use crate::property::Place;
 use crate::read::Reader;
 use crate::{
@@ -18,7 +20,7 @@ pub struct Subscribe<'a> {
 }
 
 /// The validated payload of a SUBSCRIBE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SubscribeFilters<'a>(&'a [u8]);
 
 /// One Subscription asked for.
@@ -171,6 +173,13 @@ impl<'a> SubscribeFilters<'a> {
     }
 }
 
+/// The entries themselves, not their bytes.
+impl fmt::Debug for SubscribeFilters<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
 impl<'a> SubscribeEntry<'a> {
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let filter = reader.utf8_string()?;
@@ -213,4 +222,44 @@ fn encode_entries<'a>(
             entry.options.encode(version, out);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Framing, split_frame};
+
+    #[test]
+    fn options_survive_their_byte() {
+        for byte in 0..=u8::MAX {
+            if let Ok(options) = SubscriptionOptions::from_byte(byte) {
+                assert_eq!(options.to_byte(), byte);
+            }
+        }
+        assert_eq!(SubscriptionOptions::new(QoS::ExactlyOnce).to_byte(), 2);
+    }
+
+    #[test]
+    fn what_3x_has_no_room_for_is_left_out() {
+        let options = SubscriptionOptions::from_byte(0x2D).unwrap();
+        let filters = [(TopicFilter::parse("a/+").unwrap(), options)];
+        let mut bytes = Vec::new();
+        let version = ProtocolVersion::V3_1_1;
+        encode_subscribe(
+            version,
+            PacketId::FIRST,
+            Properties::EMPTY,
+            &filters,
+            &mut bytes,
+        );
+
+        let Ok(Framing::Complete { frame, .. }) = split_frame(&bytes, 100) else {
+            panic!()
+        };
+        let subscribe = Subscribe::decode(version, frame).unwrap();
+        assert_eq!(subscribe.filters.len(), 1);
+        let entry = subscribe.filters.iter().next().unwrap();
+        assert_eq!(entry.filter, "a/+");
+        assert_eq!(entry.options, SubscriptionOptions::new(QoS::AtLeastOnce));
+    }
 }

@@ -1,5 +1,7 @@
 //! UNSUBSCRIBE: a Client wants no more messages (section 3.10).
 
+use std::fmt;
+
 use crate::property::Place;
 use crate::read::Reader;
 use crate::{
@@ -18,7 +20,7 @@ pub struct Unsubscribe<'a> {
 }
 
 /// The validated payload of an UNSUBSCRIBE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct UnsubscribeFilters<'a>(&'a [u8]);
 
 impl<'a> Unsubscribe<'a> {
@@ -77,6 +79,13 @@ impl<'a> UnsubscribeFilters<'a> {
     #[expect(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(self) -> usize {
         self.iter().count()
+    }
+}
+
+/// The Topic Filters themselves, not their bytes.
+impl fmt::Debug for UnsubscribeFilters<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 

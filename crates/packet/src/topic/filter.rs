@@ -156,3 +156,137 @@ fn check_wildcards(filter: &str) -> Result<(), InvalidTopicFilter> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(filter: &str, topic: &str) -> bool {
+        TopicFilter::parse(filter)
+            .unwrap()
+            .matches(TopicName::parse(topic).unwrap())
+    }
+
+    #[test]
+    fn wildcards_stand_alone_in_their_level() {
+        for text in [
+            "#",
+            "+",
+            "a/#",
+            "+/+",
+            "/+",
+            "+/a/#",
+            "/#",
+            "a//+",
+            "$SYS/#",
+            "$share",
+            "$shared/a",
+        ] {
+            assert_eq!(TopicFilter::parse(text).map(TopicFilter::as_str), Ok(text));
+        }
+        for text in ["a#", "#/a", "##", "a/#b", "#/", "a/b#/c"] {
+            assert_eq!(
+                TopicFilter::parse(text),
+                Err(InvalidTopicFilter::MultiLevelWildcard),
+                "{text}"
+            );
+        }
+        for text in ["a+", "+a", "++", "a/+b/c", "a/b+"] {
+            assert_eq!(
+                TopicFilter::parse(text),
+                Err(InvalidTopicFilter::SingleLevelWildcard),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_rules_are_named_too() {
+        let too_long = "x".repeat(MAX_LEN + 1);
+        assert_eq!(TopicFilter::parse(""), Err(InvalidTopicFilter::Empty));
+        assert_eq!(
+            TopicFilter::parse(&too_long),
+            Err(InvalidTopicFilter::TooLong)
+        );
+        assert_eq!(
+            TopicFilter::parse("a\0"),
+            Err(InvalidTopicFilter::NullCharacter)
+        );
+    }
+
+    #[test]
+    fn a_share_has_a_name_and_a_filter() {
+        let (name, filter) = TopicFilter::parse("$share/group/+/a/#")
+            .unwrap()
+            .share()
+            .unwrap();
+        assert_eq!((name.as_str(), filter.as_str()), ("group", "+/a/#"));
+        let (_, filter) = TopicFilter::parse("$share/g//").unwrap().share().unwrap();
+        assert_eq!(filter.as_str(), "/");
+        for text in ["a", "$share", "$shared/g/a", "a/$share/g/x"] {
+            assert_eq!(TopicFilter::parse(text).unwrap().share(), None, "{text}");
+        }
+        for text in [
+            "$share/",
+            "$share//a",
+            "$share/g+/a",
+            "$share/#/a",
+            "$share/+",
+        ] {
+            assert_eq!(
+                TopicFilter::parse(text),
+                Err(InvalidTopicFilter::ShareName),
+                "{text}"
+            );
+        }
+        for text in ["$share/g", "$share/g/"] {
+            assert_eq!(
+                TopicFilter::parse(text),
+                Err(InvalidTopicFilter::ShareWithoutFilter),
+                "{text}"
+            );
+        }
+        let inner = TopicFilter::parse("$share/g/a#");
+        assert_eq!(inner, Err(InvalidTopicFilter::MultiLevelWildcard));
+    }
+
+    /// The examples of sections 4.7.1 to 4.7.3.
+    #[test]
+    fn filters_match_as_the_specification_says() {
+        for (filter, topic) in [
+            ("sport/tennis/player1/#", "sport/tennis/player1"),
+            ("sport/tennis/player1/#", "sport/tennis/player1/ranking"),
+            (
+                "sport/tennis/player1/#",
+                "sport/tennis/player1/score/wimbledon",
+            ),
+            ("sport/#", "sport"),
+            ("#", "a/b"),
+            ("sport/tennis/+", "sport/tennis/player1"),
+            ("sport/+", "sport/"),
+            ("+/+", "/finance"),
+            ("/+", "/finance"),
+            ("$SYS/#", "$SYS/a"),
+            ("$SYS/monitor/+", "$SYS/monitor/Clients"),
+            ("a/+", "a/$b"),
+            ("$share/g/a/+", "a/b"),
+            ("a//b", "a//b"),
+        ] {
+            assert!(matches(filter, topic), "{filter} {topic}");
+        }
+        for (filter, topic) in [
+            ("sport/tennis/+", "sport/tennis/player1/ranking"),
+            ("sport/+", "sport"),
+            ("+", "/finance"),
+            ("#", "$SYS/a"),
+            ("+/monitor/Clients", "$SYS/monitor/Clients"),
+            ("$share/g/#", "$SYS/a"),
+            ("a", "A"),
+            ("a", "a/"),
+            ("a/b", "a"),
+            ("a/#", "ab"),
+        ] {
+            assert!(!matches(filter, topic), "{filter} {topic}");
+        }
+    }
+}

@@ -90,3 +90,66 @@ pub(crate) fn check_characters(text: &str) -> Result<(), InvalidTopic> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anything_but_wildcards_and_null_is_a_topic_name() {
+        for text in [
+            "a",
+            "/",
+            "//",
+            " ",
+            "a b",
+            "$SYS/x",
+            "a/$b",
+            "\u{1F600}",
+            "\u{1}",
+            "\u{FEFF}",
+        ] {
+            assert_eq!(TopicName::parse(text).map(TopicName::as_str), Ok(text));
+        }
+    }
+
+    #[test]
+    fn the_first_broken_rule_is_named() {
+        let too_long = "x".repeat(MAX_LEN + 1);
+        for (text, invalid) in [
+            ("", InvalidTopic::Empty),
+            ("+", InvalidTopic::Wildcard),
+            ("a/#", InvalidTopic::Wildcard),
+            ("some/long/topic/name+", InvalidTopic::Wildcard),
+            ("a\0#", InvalidTopic::NullCharacter),
+            (&too_long, InvalidTopic::TooLong),
+        ] {
+            assert_eq!(TopicName::parse(text), Err(invalid), "{text:.9}");
+        }
+        assert!(TopicName::parse(&too_long[1..]).is_ok());
+    }
+
+    #[test]
+    fn a_forbidden_character_is_found_wherever_it_stands() {
+        for length in 1..40 {
+            for position in 0..length {
+                for (forbidden, invalid) in [
+                    ("+", InvalidTopic::Wildcard),
+                    ("#", InvalidTopic::Wildcard),
+                    ("\0", InvalidTopic::NullCharacter),
+                ] {
+                    let mut text = "x".repeat(length);
+                    assert!(TopicName::parse(&text).is_ok());
+                    text.replace_range(position..=position, forbidden);
+                    assert_eq!(TopicName::parse(&text), Err(invalid), "{text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn levels_may_be_empty() {
+        let topic = TopicName::parse("/a//b/").unwrap();
+        assert_eq!(topic.levels().collect::<Vec<_>>(), ["", "a", "", "b", ""]);
+    }
+}
