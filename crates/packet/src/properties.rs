@@ -234,3 +234,56 @@ impl fmt::Debug for PropertiesBuf {
         self.as_properties().fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_property_is_found_wherever_it_stands() {
+        let mut properties = PropertiesBuf::new();
+        properties.push(Property::UserProperty("a", "1"));
+        properties.push(Property::SessionExpiryInterval(60));
+        properties.push(Property::UserProperty("a", "2"));
+        properties.push(Property::ReasonString("why"));
+
+        let properties = properties.as_properties();
+        assert_eq!(properties.session_expiry_interval(), Some(60));
+        assert_eq!(properties.reason_string(), Some("why"));
+        assert_eq!(properties.receive_maximum(), None);
+        assert_eq!(
+            properties.user_properties().collect::<Vec<_>>(),
+            [("a", "1"), ("a", "2")]
+        );
+    }
+
+    #[test]
+    fn properties_are_passed_on_without_being_rebuilt() {
+        let mut received = PropertiesBuf::new();
+        received.push(Property::TopicAlias(7));
+        received.push(Property::ContentType("text"));
+        received.push(Property::CorrelationData(&[0, 0xFF]));
+
+        let mut forwarded = PropertiesBuf::new();
+        for (property, bytes) in received.as_properties().raw() {
+            if property.is_forwarded() {
+                forwarded.extend_raw(bytes);
+            }
+        }
+        let forwarded = Properties::from_validated(forwarded.as_properties().as_bytes());
+        let expected = [
+            Property::ContentType("text"),
+            Property::CorrelationData(&[0, 0xFF]),
+        ];
+        assert_eq!(forwarded.iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn bytes_that_were_never_validated_end_the_list() {
+        let properties = Properties::from_validated(&[0x24, 1, 0x7E, 0x25, 1]);
+        assert_eq!(
+            properties.iter().collect::<Vec<_>>(),
+            [Property::MaximumQoS(1)]
+        );
+    }
+}

@@ -1,0 +1,3 @@
+//! What each fuzz target checks, apart from the fuzzer: so that the tests of the workspace can replay the corpus.
+
+pub mod packet_bytes;
