@@ -1,3 +1,47 @@
-//! dunlin-core
+//! The broker as a state machine: no clock, no IO, no threads, no async, no randomness of its own.
+//!
+//! A [`Shard`] takes [`Input`]s and says what is to be done; see its module for the contract. The
+//! broker process drives one per core, the simulator drives several in one thread.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`shard`](Shard) | the one mutation point: packets, timers and other shards come in here |
+//! | `clients` | Sessions and connections: from a delivery to bytes |
+//! | `session`, `connection` | what is remembered of a Client, and what while it is connected |
+//! | `routes`, [`topic_tree`] | from a Topic Name to all who want its messages |
+//! | `retained`, `shared` | Retained Messages at their home; Shared Subscriptions at theirs |
+//! | [`Message`], [`Output`] | what is shared between all who need it; what waits to be written |
+//! | [`Policy`], [`PeerMessage`] | doors: who may do what; what shards say to each other |
+//! | [`Limits`], [`Counters`] | what bounds everything; where every message has gone |
 
+mod clients;
+mod connection;
+mod counters;
+mod event;
+mod fault;
+mod id;
+mod limits;
+mod message;
+mod output;
+mod peer;
+mod policy;
+mod retained;
+mod routes;
+mod session;
+mod shard;
+mod shared;
+mod time;
+mod timers;
 pub mod topic_tree;
+
+pub use counters::{Counters, DropReason};
+pub use event::Event;
+pub use fault::{Ending, Violation};
+pub use id::{ConnectionId, ShardId, ShardSet};
+pub use limits::Limits;
+pub use message::Message;
+pub use output::Output;
+pub use peer::{PeerMessage, RETAINED_BATCH};
+pub use policy::{AllowAll, Decision, Policy, Refusal};
+pub use shard::{Command, Gauges, Input, Shard, ShardConfig};
+pub use time::Timestamp;

@@ -1,0 +1,434 @@
+//! Sessions and the connections that serve them: everything on the way from a delivery to bytes.
+
+use std::collections::VecDeque;
+
+use dunlin_packet::{Packet, PacketId, ProtocolVersion, PublishHead, QoS};
+
+use crate::connection::{Alias, AliasesOut, Connection, Connections};
+use crate::counters::{Counters, DropReason};
+use crate::id::{ConnectionId, SessionId, ShardId};
+use crate::limits::Limits;
+use crate::output::OutputPool;
+use crate::peer::PeerMessage;
+use crate::session::{
+    Acknowledged, Delivery, GroupOrigin, InFlight, OutgoingPool, Queued, Sessions, Stage,
+};
+use crate::time::Timestamp;
+use crate::timers::Timers;
+
+/// What one shard knows of its Clients.
+pub(crate) struct Clients {
+    pub(crate) sessions: Sessions,
+    pub(crate) connections: Connections,
+    pub(crate) timers: Timers,
+    pub(crate) limits: Limits,
+    pub(crate) counters: Counters,
+    /// Connections that have something to write.
+    pub(crate) dirty: Vec<ConnectionId>,
+    /// What Shared Subscriptions have to hear of the deliveries that came from them.
+    pub(crate) reports: VecDeque<(ShardId, PeerMessage)>,
+    /// Sessions whose queue has run empty and that have Retained Messages on their way.
+    pub(crate) hungry: Vec<SessionId>,
+    /// Bytes of all queues.
+    pub(crate) waiting_bytes: usize,
+    /// Bytes of all incomplete packets.
+    pub(crate) partial_bytes: usize,
+    /// Tells messages apart while they are delivered.
+    pub(crate) last_mark: u64,
+    outputs: OutputPool,
+    queues: OutgoingPool,
+    seed: u64,
+}
+
+/// Which packet a message becomes on a connection.
+struct Sending {
+    qos: QoS,
+    packet_id: Option<PacketId>,
+    dup: bool,
+}
+
+/// The packet would exceed the Maximum Packet Size of the Client.
+struct TooLarge;
+
+impl Clients {
+    pub(crate) fn new(limits: Limits, seed: u64) -> Self {
+        Clients {
+            sessions: Sessions::new(seed),
+            connections: Connections::default(),
+            timers: Timers::default(),
+            limits,
+            counters: Counters::default(),
+            dirty: Vec::new(),
+            reports: VecDeque::new(),
+            hungry: Vec::new(),
+            waiting_bytes: 0,
+            partial_bytes: 0,
+            last_mark: 0,
+            outputs: OutputPool::default(),
+            queues: OutgoingPool::default(),
+            seed,
+        }
+    }
+
+    // ---------------------------------------------------------------- to a connection
+
+    /// Appends a Control Packet, other than PUBLISH, to what a connection is to be sent.
+    pub(crate) fn send(&mut self, id: ConnectionId, packet: &Packet<'_>) {
+        let Clients {
+            connections,
+            outputs,
+            dirty,
+            ..
+        } = self;
+        if let Some(connection) = connections.get_mut(id) {
+            let version = connection.version;
+            connection
+                .output(outputs)
+                .append(|bytes| packet.encode(version, bytes));
+            mark_dirty(connection, dirty);
+        }
+    }
+
+    /// Takes note of bytes that were written. True: nothing more waits.
+    pub(crate) fn written(&mut self, id: ConnectionId, count: usize) -> bool {
+        let Clients {
+            connections,
+            outputs,
+            counters,
+            ..
+        } = self;
+        let Some(connection) = connections.get_mut(id) else {
+            return false;
+        };
+        connection.dirty = false;
+        counters.bytes_sent += count as u64;
+        let Some(output) = &mut connection.output else {
+            return true;
+        };
+        output.advance(count);
+        if output.is_empty()
+            && let Some(output) = connection.output.take()
+        {
+            outputs.put(output);
+            return true;
+        }
+        false
+    }
+
+    /// Forgets a connection and what waited to be written to it.
+    pub(crate) fn remove_connection(&mut self, id: ConnectionId) {
+        if let Some(mut connection) = self.connections.remove(id) {
+            let timer = crate::timers::Timer::Connection(id.index() as u32);
+            self.timers
+                .set(timer, &mut connection.deadline, Timestamp::NEVER);
+            self.counters.connections_closed += 1;
+            self.partial_bytes -= connection.partial.len();
+            if let Some(output) = connection.output.take() {
+                self.outputs.put(output);
+            }
+        }
+    }
+
+    /// Gives a connection the Topic Aliases that its Client allows.
+    pub(crate) fn allow_aliases(&mut self, id: ConnectionId, maximum: u16) {
+        let maximum = maximum.min(self.limits.topic_aliases_out);
+        let seed = self.seed;
+        if maximum > 0
+            && let Some(connection) = self.connections.get_mut(id)
+        {
+            connection.aliases_out = Some(Box::new(AliasesOut::new(maximum, seed)));
+        }
+    }
+
+    // ------------------------------------------------------------------ to a Session
+
+    /// A message is due to a Session: sends it, or lets it wait, or drops it for a reason.
+    pub(crate) fn deliver(&mut self, now: Timestamp, id: SessionId, delivery: Delivery) {
+        self.counters.due += 1;
+        self.hand_over(now, id, delivery);
+    }
+
+    /// As [`deliver`](Self::deliver), for a delivery that has been counted as due before.
+    pub(crate) fn hand_over(&mut self, now: Timestamp, id: SessionId, delivery: Delivery) {
+        let Some(session) = self.sessions.get(id) else {
+            return self.drop_delivery(delivery, DropReason::SessionEnded);
+        };
+        let Some(connection) = session.connection else {
+            if delivery.qos == QoS::AtMostOnce {
+                return self.drop_delivery(delivery, DropReason::NotConnected);
+            }
+            return self.enqueue(id, delivery);
+        };
+        if session.has_queue() || !self.may_send(id, connection, delivery.qos) {
+            return self.enqueue(id, delivery);
+        }
+        self.send_delivery(now, id, connection, delivery);
+    }
+
+    /// Whether a message with this QoS can be written now.
+    fn may_send(&self, id: SessionId, connection: ConnectionId, qos: QoS) -> bool {
+        let Some(connection) = self.connections.get(connection) else {
+            return false;
+        };
+        let quota = usize::from(connection.send_quota);
+        let outgoing = self.sessions[id].outgoing.as_ref();
+        connection.pending_output() < self.limits.output_bytes
+            && (qos == QoS::AtMostOnce || outgoing.is_none_or(|flow| flow.may_send(quota)))
+    }
+
+    fn enqueue(&mut self, id: SessionId, delivery: Delivery) {
+        if self.waiting_bytes + delivery.size() > self.limits.waiting_bytes {
+            return self.drop_delivery(delivery, DropReason::MemoryFull);
+        }
+        let session = &mut self.sessions[id];
+        let outgoing = session.outgoing.get_or_insert_with(|| self.queues.take());
+        let before = outgoing.queued_bytes();
+        let queued = outgoing.enqueue(delivery, &self.limits);
+        self.waiting_bytes = self.waiting_bytes + outgoing.queued_bytes() - before;
+        match queued {
+            Queued::Kept => {}
+            Queued::Displaced(delivery) | Queued::Full(delivery) => {
+                self.drop_delivery(delivery, DropReason::QueueFull);
+            }
+        }
+    }
+
+    /// Sends what waits for a Session as far as its connection and its quota allow.
+    pub(crate) fn pump(&mut self, now: Timestamp, id: SessionId) {
+        while let Some(session) = self.sessions.get_mut(id)
+            && let Some(connection) = session.connection
+        {
+            let next = session
+                .outgoing
+                .as_ref()
+                .and_then(|outgoing| outgoing.front());
+            let Some(qos) = next.map(|delivery| delivery.qos) else {
+                if !session.retained_streams().is_empty() {
+                    self.hungry.push(id);
+                }
+                break;
+            };
+            if !self.may_send(id, connection, qos) {
+                break;
+            }
+            let outgoing = self.sessions[id]
+                .outgoing
+                .as_mut()
+                .expect("something waits in it");
+            let delivery = outgoing.dequeue().expect("something waits in it");
+            self.waiting_bytes -= delivery.size();
+            self.send_delivery(now, id, connection, delivery);
+        }
+        self.tidy(id);
+    }
+
+    /// Writes a delivery as PUBLISH; from then on it is in flight, or done at QoS 0.
+    fn send_delivery(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        connection: ConnectionId,
+        delivery: Delivery,
+    ) {
+        // [MQTT-3.3.2-5]
+        if delivery.message.expires_at() <= now {
+            self.counters.expired += 1;
+            return self.report(&delivery);
+        }
+        let session = &mut self.sessions[id];
+        let packet_id = (delivery.qos > QoS::AtMostOnce).then_some(session.next_packet_id);
+        let sending = Sending {
+            qos: delivery.qos,
+            packet_id,
+            dup: false,
+        };
+        if let Err(TooLarge) = self.write_publish(now, connection, sending, &delivery) {
+            return self.drop_delivery(delivery, DropReason::PacketTooLarge);
+        }
+        match packet_id {
+            None => {
+                self.counters.delivered += 1;
+                self.report(&delivery);
+            }
+            Some(packet_id) => {
+                let session = &mut self.sessions[id];
+                session.next_packet_id = packet_id.next();
+                let outgoing = session.outgoing.get_or_insert_with(|| self.queues.take());
+                outgoing.sent(packet_id, delivery);
+            }
+        }
+    }
+
+    fn write_publish(
+        &mut self,
+        now: Timestamp,
+        connection: ConnectionId,
+        sending: Sending,
+        delivery: &Delivery,
+    ) -> Result<(), TooLarge> {
+        let Clients {
+            connections,
+            outputs,
+            dirty,
+            counters,
+            ..
+        } = self;
+        let connection = connections
+            .get_mut(connection)
+            .expect("a Session's connection is there");
+        let message = &delivery.message;
+        let expires_at = message.expires_at();
+        let mut head = PublishHead {
+            dup: sending.dup,
+            retain: delivery.retain,
+            qos: sending.qos,
+            topic: message.topic(),
+            packet_id: sending.packet_id,
+            message_expiry_interval: (expires_at != Timestamp::NEVER)
+                .then(|| now.seconds_until(expires_at)),
+            topic_alias: None,
+            subscription_identifiers: delivery.subscription_ids.as_slice(),
+            forwarded: message.properties(),
+            payload_len: message.payload().len(),
+        };
+        let version = connection.version;
+        if connection.maximum_packet_size != u32::MAX
+            && head.encoded_len(version) > connection.maximum_packet_size as usize
+        {
+            return Err(TooLarge);
+        }
+        // A repeated packet could come before the one that sets its alias: it says it all.
+        if let Some(aliases) = connection.aliases_out.as_mut().filter(|_| !sending.dup) {
+            use_alias(&mut head, aliases, connection.maximum_packet_size);
+        }
+        let output = connection.output(outputs);
+        output.append(|bytes| head.encode(version, bytes));
+        output.append_payload(message);
+        counters.publishes_sent += 1;
+        mark_dirty(connection, dirty);
+        Ok(())
+    }
+
+    /// Sends again, on a new connection, what was in flight on the last one. `[MQTT-4.4.0-1]`
+    pub(crate) fn resend(&mut self, now: Timestamp, id: SessionId, connection: ConnectionId) {
+        let Some(outgoing) = self.sessions[id].outgoing.take() else {
+            return;
+        };
+        let mut too_large = Vec::new();
+        for (packet_id, InFlight { stage }) in outgoing.in_flight() {
+            match stage {
+                Stage::Published(delivery) => {
+                    let (qos, packet_id) = (delivery.qos, Some(packet_id));
+                    let sending = Sending {
+                        qos,
+                        packet_id,
+                        dup: true,
+                    };
+                    if self
+                        .write_publish(now, connection, sending, delivery)
+                        .is_err()
+                    {
+                        too_large.push((packet_id, qos));
+                    }
+                }
+                Stage::Released => self.send_pubrel(connection, packet_id),
+                Stage::Done => {}
+            }
+        }
+        self.sessions[id].outgoing = Some(outgoing);
+        for (packet_id, qos) in too_large {
+            let packet_id = packet_id.expect("what is in flight has one");
+            self.give_up(id, packet_id, qos);
+        }
+    }
+
+    fn give_up(&mut self, id: SessionId, packet_id: PacketId, qos: QoS) {
+        let Some(outgoing) = &mut self.sessions[id].outgoing else {
+            return;
+        };
+        let acknowledged = match qos {
+            QoS::ExactlyOnce => {
+                outgoing.pubrec(packet_id, dunlin_packet::ReasonCode::PacketTooLarge)
+            }
+            _ => outgoing.puback(packet_id),
+        };
+        if let Acknowledged::Completed(delivery) = acknowledged {
+            self.drop_delivery(delivery, DropReason::PacketTooLarge);
+        }
+        self.tidy(id);
+    }
+
+    pub(crate) fn send_pubrel(&mut self, connection: ConnectionId, packet_id: PacketId) {
+        use dunlin_packet::{Properties, PubRel, ReasonCode};
+        let (reason, properties) = (ReasonCode::Success, Properties::EMPTY);
+        self.send(
+            connection,
+            &Packet::PubRel(PubRel {
+                packet_id,
+                reason,
+                properties,
+            }),
+        );
+    }
+
+    // ------------------------------------------------------------- ends of deliveries
+
+    /// A delivery ends without having reached its Client.
+    pub(crate) fn drop_delivery(&mut self, delivery: Delivery, reason: DropReason) {
+        self.counters.drop_for(reason);
+        self.report(&delivery);
+    }
+
+    /// Tells the Shared Subscription that a delivery came from that it has ended.
+    pub(crate) fn report(&mut self, delivery: &Delivery) {
+        if let Some(origin) = delivery.origin.as_deref() {
+            let GroupOrigin {
+                home,
+                membership,
+                sequence,
+            } = *origin;
+            self.reports.push_back((
+                home,
+                PeerMessage::GroupDone {
+                    membership,
+                    sequence,
+                },
+            ));
+        }
+    }
+
+    /// Gives queues back that have run empty.
+    pub(crate) fn tidy(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(id)
+            && let Some(outgoing) = session.outgoing.take_if(|outgoing| outgoing.is_empty())
+        {
+            self.queues.put(outgoing);
+        }
+    }
+}
+
+fn mark_dirty(connection: &mut Connection, dirty: &mut Vec<ConnectionId>) {
+    if !connection.dirty {
+        connection.dirty = true;
+        dirty.push(connection.id);
+    }
+}
+
+/// Replaces the Topic Name by an alias where there is one, or sets one. `[MQTT-3.3.2-8]`
+fn use_alias(head: &mut PublishHead<'_>, aliases: &mut AliasesOut, maximum_packet_size: u32) {
+    match aliases.look_up(head.topic) {
+        Alias::None => {}
+        Alias::Use(alias) => {
+            head.topic = "";
+            head.topic_alias = Some(alias);
+        }
+        Alias::Set(alias) => head.topic_alias = Some(alias),
+    }
+    let too_large = maximum_packet_size != u32::MAX
+        && head.encoded_len(ProtocolVersion::V5) > maximum_packet_size as usize;
+    if too_large && !head.topic.is_empty() {
+        // The three bytes that set the alias are too many: the next message may set it.
+        aliases.forget(head.topic);
+        head.topic_alias = None;
+    }
+}

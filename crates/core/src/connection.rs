@@ -1,0 +1,292 @@
+//! The Network Connection: where it is in its life, and what it holds while it is open.
+//!
+//! ```text
+//!            CONNECT              CONNACK
+//!   Opening ────────▶ (policy) ───────────▶ Open ──┐
+//!      │                 │  ▲ AUTH                  │ DISCONNECT, fault, silence, takeover
+//!      │                 ▼  │                       ▼
+//!      │           Authenticating ─────────────▶ Closing ──all written──▶ gone
+//!      └───────────────────────────────────────────▲
+//! ```
+
+use dunlin_packet::{PacketType, ProtocolVersion};
+use hashbrown::HashMap;
+
+use crate::fault::Violation;
+use crate::id::{ConnectionId, SessionId};
+use crate::output::{Output, OutputPool};
+use crate::time::Timestamp;
+
+/// Where a connection is in its life.
+pub(crate) enum Phase {
+    /// CONNECT is awaited.
+    Opening,
+    /// CONNECT was there, and an authentication exchange goes on.
+    Authenticating(Box<Exchange>),
+    /// CONNACK was sent.
+    Open(SessionId),
+    /// The end is decided; what was written is still being read by the Client.
+    Closing,
+}
+
+/// An authentication exchange before CONNACK.
+pub(crate) struct Exchange {
+    /// The body of the CONNECT packet.
+    pub(crate) connect: Vec<u8>,
+    /// Its Authentication Method.
+    pub(crate) method: String,
+}
+
+/// One Network Connection.
+pub(crate) struct Connection {
+    pub(crate) id: ConnectionId,
+    pub(crate) phase: Phase,
+    pub(crate) version: ProtocolVersion,
+    /// Whether reason strings and User Properties may go with any packet.
+    pub(crate) problem_information: bool,
+    /// Whether it is in the list of those that have something to write.
+    pub(crate) dirty: bool,
+    /// Whether reading from it has been stopped.
+    pub(crate) paused: bool,
+    /// Messages of QoS 1 and 2 that may be in flight to the Client.
+    pub(crate) send_quota: u16,
+    /// Messages of QoS 1 and 2 from the Client that have not been acknowledged.
+    pub(crate) unacknowledged: u16,
+    /// Packets of the Client that wait for an answer of other shards.
+    pub(crate) pending_answers: u16,
+    /// Maximum Packet Size of the Client.
+    pub(crate) maximum_packet_size: u32,
+    /// One and a half times the Keep Alive in milliseconds; 0: no limit.
+    pub(crate) silence_allowed: u32,
+    pub(crate) last_received: Timestamp,
+    /// When its timer runs out.
+    pub(crate) deadline: Timestamp,
+    /// Bytes of packets that are not complete.
+    pub(crate) partial: Vec<u8>,
+    /// What waits to be written; present only while something does.
+    pub(crate) output: Option<Box<Output>>,
+    pub(crate) aliases_in: Option<Box<AliasesIn>>,
+    pub(crate) aliases_out: Option<Box<AliasesOut>>,
+    /// The Authentication Method of CONNECT, for re-authentication.
+    pub(crate) method: Option<Box<str>>,
+}
+
+impl Connection {
+    pub(crate) fn new(id: ConnectionId, now: Timestamp) -> Self {
+        Connection {
+            id,
+            phase: Phase::Opening,
+            version: ProtocolVersion::V5,
+            problem_information: true,
+            dirty: false,
+            paused: false,
+            send_quota: 0,
+            unacknowledged: 0,
+            pending_answers: 0,
+            maximum_packet_size: u32::MAX,
+            silence_allowed: 0,
+            last_received: now,
+            deadline: Timestamp::NEVER,
+            partial: Vec::new(),
+            output: None,
+            aliases_in: None,
+            aliases_out: None,
+            method: None,
+        }
+    }
+
+    /// The Session that it serves.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        match self.phase {
+            Phase::Open(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// When the silence of a Client that was last heard at `since` is too long.
+    pub(crate) fn silent_until(&self, since: Timestamp) -> Timestamp {
+        match self.silence_allowed {
+            0 => Timestamp::NEVER,
+            millis => since.after(std::time::Duration::from_millis(millis.into())),
+        }
+    }
+
+    /// Bytes that wait to be written.
+    pub(crate) fn pending_output(&self) -> usize {
+        self.output.as_ref().map_or(0, |output| output.pending())
+    }
+
+    /// Where to append packets.
+    pub(crate) fn output(&mut self, pool: &mut OutputPool) -> &mut Output {
+        self.output.get_or_insert_with(|| pool.take())
+    }
+}
+
+/// Topic Aliases that the Client has set.
+pub(crate) struct AliasesIn {
+    /// By alias, from 1; an empty text where none is set.
+    topics: Vec<Box<str>>,
+}
+
+impl AliasesIn {
+    pub(crate) fn new() -> Self {
+        AliasesIn { topics: Vec::new() }
+    }
+
+    /// Checks an alias against the maximum, sets it if a Topic Name came with it, and looks it up
+    /// if not.
+    pub(crate) fn resolve<'a>(
+        &'a mut self,
+        alias: u16,
+        topic: &'a str,
+        maximum: u16,
+    ) -> Result<&'a str, Violation> {
+        if alias == 0 || alias > maximum {
+            return Err(Violation::TopicAliasAboveMaximum(alias));
+        }
+        let place = usize::from(alias) - 1;
+        if topic.is_empty() {
+            let known = self.topics.get(place).filter(|topic| !topic.is_empty());
+            return known
+                .map(|topic| &**topic)
+                .ok_or(Violation::TopicAliasUnknown(alias));
+        }
+        if self.topics.len() <= place {
+            self.topics.resize_with(place + 1, Box::default);
+        }
+        self.topics[place] = topic.into();
+        Ok(topic)
+    }
+}
+
+/// Topic Aliases that the broker has set on its way out: the first Topic Names get one each.
+pub(crate) struct AliasesOut {
+    aliases: HashMap<Box<str>, u16, foldhash::fast::FixedState>,
+    maximum: u16,
+}
+
+/// How a Topic Name is to be sent.
+pub(crate) enum Alias {
+    /// In full.
+    None,
+    /// In full, and this alias stands for it from now on.
+    Set(u16),
+    /// By the alias alone.
+    Use(u16),
+}
+
+impl AliasesOut {
+    pub(crate) fn new(maximum: u16, seed: u64) -> Self {
+        let hasher = foldhash::fast::FixedState::with_seed(seed);
+        AliasesOut {
+            aliases: HashMap::with_hasher(hasher),
+            maximum,
+        }
+    }
+
+    pub(crate) fn look_up(&mut self, topic: &str) -> Alias {
+        if let Some(&alias) = self.aliases.get(topic) {
+            return Alias::Use(alias);
+        }
+        let next = self.aliases.len() as u16 + 1;
+        if next > self.maximum {
+            return Alias::None;
+        }
+        self.aliases.insert(topic.into(), next);
+        Alias::Set(next)
+    }
+
+    /// Takes back the alias that was given last.
+    pub(crate) fn forget(&mut self, topic: &str) {
+        self.aliases.remove(topic);
+    }
+}
+
+/// All connections of a shard, by the place that the driver gave them.
+#[derive(Default)]
+pub(crate) struct Connections(Vec<Option<Box<Connection>>>);
+
+impl Connections {
+    pub(crate) fn insert(&mut self, connection: Connection) {
+        let index = connection.id.index();
+        if self.0.len() <= index {
+            self.0.resize_with(index + 1, || None);
+        }
+        self.0[index] = Some(Box::new(connection));
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let slot = self.0.get_mut(id.index())?.as_deref_mut();
+        slot.filter(|connection| connection.id == id)
+    }
+
+    pub(crate) fn get(&self, id: ConnectionId) -> Option<&Connection> {
+        let slot = self.0.get(id.index())?.as_deref();
+        slot.filter(|connection| connection.id == id)
+    }
+
+    /// The connection that is in this place now.
+    pub(crate) fn at(&self, index: u32) -> Option<ConnectionId> {
+        self.0
+            .get(index as usize)?
+            .as_ref()
+            .map(|connection| connection.id)
+    }
+
+    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Box<Connection>> {
+        let slot = self.0.get_mut(id.index())?;
+        slot.take_if(|connection| connection.id == id)
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ConnectionId> {
+        self.0.iter().flatten().map(|connection| connection.id)
+    }
+}
+
+/// Whether a Client may send this type of packet to a Server at all.
+pub(crate) fn is_a_clients(packet_type: PacketType, version: ProtocolVersion) -> bool {
+    match packet_type {
+        PacketType::ConnAck | PacketType::SubAck | PacketType::UnsubAck | PacketType::PingResp => {
+            false
+        }
+        PacketType::Auth => version == ProtocolVersion::V5,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_is_set_used_and_set_anew() {
+        let mut aliases = AliasesIn::new();
+        assert_eq!(
+            aliases.resolve(2, "", 5),
+            Err(Violation::TopicAliasUnknown(2))
+        );
+        assert_eq!(aliases.resolve(2, "a", 5), Ok("a"));
+        assert_eq!(
+            aliases.resolve(1, "", 5),
+            Err(Violation::TopicAliasUnknown(1))
+        );
+        assert_eq!(aliases.resolve(2, "b", 5), Ok("b"));
+        assert_eq!(aliases.resolve(2, "", 5), Ok("b"));
+        assert_eq!(
+            aliases.resolve(6, "c", 5),
+            Err(Violation::TopicAliasAboveMaximum(6))
+        );
+        assert_eq!(
+            aliases.resolve(0, "c", 5),
+            Err(Violation::TopicAliasAboveMaximum(0))
+        );
+    }
+
+    #[test]
+    fn the_first_topics_get_an_alias_each() {
+        let mut aliases = AliasesOut::new(1, 0);
+        assert!(matches!(aliases.look_up("a"), Alias::Set(1)));
+        assert!(matches!(aliases.look_up("b"), Alias::None));
+        assert!(matches!(aliases.look_up("a"), Alias::Use(1)));
+    }
+}

@@ -1,0 +1,161 @@
+//! What a shard counts. Every accepted message can be found in these numbers.
+
+/// Why a message that was due to somebody was not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(usize)]
+pub enum DropReason {
+    /// Its queue was full: that of the Session or of the Shared Subscription.
+    QueueFull,
+    /// All messages that wait in the shard together were at their bound.
+    MemoryFull,
+    /// QoS 0, and the Session had no connection.
+    NotConnected,
+    /// The Session ended while it waited.
+    SessionEnded,
+    /// Larger than the Maximum Packet Size of the Client. `[MQTT-3.1.2-25]`
+    PacketTooLarge,
+    /// The Client answered with a Reason Code of 0x80 or more.
+    RefusedByClient,
+    /// The last member of a Shared Subscription left while it waited.
+    GroupEnded,
+}
+
+impl DropReason {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [DropReason; 7] = [
+        DropReason::QueueFull,
+        DropReason::MemoryFull,
+        DropReason::NotConnected,
+        DropReason::SessionEnded,
+        DropReason::PacketTooLarge,
+        DropReason::RefusedByClient,
+        DropReason::GroupEnded,
+    ];
+
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DropReason::QueueFull => "queue_full",
+            DropReason::MemoryFull => "memory_full",
+            DropReason::NotConnected => "not_connected",
+            DropReason::SessionEnded => "session_ended",
+            DropReason::PacketTooLarge => "packet_too_large",
+            DropReason::RefusedByClient => "refused_by_client",
+            DropReason::GroupEnded => "group_ended",
+        }
+    }
+}
+
+/// The counts of one shard since it started.
+///
+/// An accepted message is due to some number of Sessions and Shared Subscriptions. If that is none
+/// it is counted in `no_subscriber`; otherwise each of these deliveries is counted in `due` and
+/// ends in exactly one of `delivered`, `expired` and `dropped`. So at any time
+/// `due = delivered + expired + Σ dropped + waiting`, where what waits is queued or in flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Network Connections that were opened.
+    pub connections_opened: u64,
+    /// Network Connections that have ended.
+    pub connections_closed: u64,
+    /// CONNECT packets that were accepted.
+    pub connects_accepted: u64,
+    /// CONNECT packets that were refused.
+    pub connects_refused: u64,
+    /// Connections that were closed for a Malformed Packet or a Protocol Error.
+    pub violations: u64,
+    /// Control Packets received.
+    pub packets_received: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Bytes written.
+    pub bytes_sent: u64,
+    /// PUBLISH packets received, repeated ones included.
+    pub publishes_received: u64,
+    /// PUBLISH packets written, repeated ones included.
+    pub publishes_sent: u64,
+    /// Application Messages accepted: published by Clients, Wills, and the broker's own.
+    pub accepted: u64,
+    /// PUBLISH packets refused with a Reason Code of 0x80 or more, or by closing the connection.
+    pub refused: u64,
+    /// Accepted messages that nobody on any shard had subscribed to.
+    pub no_subscriber: u64,
+    /// Deliveries that came to be in this shard.
+    pub due: u64,
+    /// Deliveries completed: written at QoS 0, acknowledged at QoS 1 and 2.
+    pub delivered: u64,
+    /// Deliveries whose message expired first.
+    pub expired: u64,
+    /// Deliveries given up, by [`DropReason`].
+    pub dropped: [u64; DropReason::ALL.len()],
+    /// Retained Messages of this shard.
+    pub retained: u64,
+    /// Messages that were to be retained, and were not for lack of room.
+    pub retained_refused: u64,
+    /// Retained Messages sent because of a SUBSCRIBE.
+    pub retained_sent: u64,
+}
+
+impl Counters {
+    pub(crate) fn drop_for(&mut self, reason: DropReason) {
+        self.dropped[reason as usize] += 1;
+    }
+
+    /// Deliveries dropped for one reason.
+    pub const fn dropped_for(&self, reason: DropReason) -> u64 {
+        self.dropped[reason as usize]
+    }
+
+    /// Deliveries that have come to be and have not ended: those that must wait somewhere.
+    pub fn waiting(&self) -> u64 {
+        self.due - self.delivered - self.expired - self.dropped.iter().sum::<u64>()
+    }
+
+    /// Adds those of another shard.
+    pub fn add(&mut self, other: &Counters) {
+        let Counters {
+            connections_opened,
+            connections_closed,
+            connects_accepted,
+            connects_refused,
+            violations,
+            packets_received,
+            bytes_received,
+            bytes_sent,
+            publishes_received,
+            publishes_sent,
+            accepted,
+            refused,
+            no_subscriber,
+            due,
+            delivered,
+            expired,
+            dropped,
+            retained,
+            retained_refused,
+            retained_sent,
+        } = other;
+        self.connections_opened += connections_opened;
+        self.connections_closed += connections_closed;
+        self.connects_accepted += connects_accepted;
+        self.connects_refused += connects_refused;
+        self.violations += violations;
+        self.packets_received += packets_received;
+        self.bytes_received += bytes_received;
+        self.bytes_sent += bytes_sent;
+        self.publishes_received += publishes_received;
+        self.publishes_sent += publishes_sent;
+        self.accepted += accepted;
+        self.refused += refused;
+        self.no_subscriber += no_subscriber;
+        self.due += due;
+        self.delivered += delivered;
+        self.expired += expired;
+        for (sum, n) in self.dropped.iter_mut().zip(dropped) {
+            *sum += n;
+        }
+        self.retained += retained;
+        self.retained_refused += retained_refused;
+        self.retained_sent += retained_sent;
+    }
+}

@@ -1,0 +1,200 @@
+//! The Application Message as the broker keeps it: one allocation, shared by all who need it.
+
+use dunlin_packet::{Properties, Publish, QoS, Will};
+use triomphe::ThinArc;
+
+use crate::time::Timestamp;
+
+/// An Application Message: Topic Name, payload, the properties that are passed on unaltered, and
+/// what its publisher asked for.
+///
+/// A handle of one word; a clone counts a reference, it copies nothing.
+#[derive(Clone)]
+pub struct Message(ThinArc<Header, u8>);
+
+/// Where the parts lie in the bytes behind it.
+///
+/// The bytes begin as a PUBLISH packet's variable header does, with the Topic Name after two bytes
+/// of length. What lies between the parts (a Packet Identifier) means nothing.
+#[derive(Clone, Copy)]
+struct Header {
+    expires_at: Timestamp,
+    properties_at: u32,
+    properties_len: u32,
+    payload_at: u32,
+    topic_len: u16,
+    qos: QoS,
+    retain: bool,
+}
+
+const TOPIC_AT: usize = 2;
+
+impl Message {
+    /// Keeps a PUBLISH that was received at `now`. `body` is the packet's body, in which the parts
+    /// of `publish` lie; `topic` is its Topic Name after a Topic Alias has been resolved.
+    pub(crate) fn from_publish(
+        body: &[u8],
+        publish: &Publish<'_>,
+        topic: &str,
+        now: Timestamp,
+    ) -> Self {
+        let expires_at = expiry(publish.properties, now);
+        if publish.properties.is_empty() && !publish.topic.is_empty() {
+            // The packet already has the layout that is wanted.
+            let header = Header {
+                expires_at,
+                properties_at: 0,
+                properties_len: 0,
+                payload_at: (body.len() - publish.payload.len()) as u32,
+                topic_len: topic.len() as u16,
+                qos: publish.qos,
+                retain: publish.retain,
+            };
+            return Message(ThinArc::from_header_and_slice(header, body));
+        }
+        let (qos, retain) = (publish.qos, publish.retain);
+        Self::assemble(
+            topic,
+            publish.properties,
+            publish.payload,
+            qos,
+            retain,
+            expires_at,
+        )
+    }
+
+    /// Keeps a Will Message; its expiry runs from when it is published.
+    pub(crate) fn from_will(will: &Will<'_>) -> Self {
+        let Will {
+            topic,
+            properties,
+            payload,
+            qos,
+            retain,
+        } = *will;
+        Self::assemble(topic, properties, payload, qos, retain, Timestamp::NEVER)
+    }
+
+    /// A message of the broker's own, or one read back.
+    ///
+    /// # Panics
+    /// When the topic is longer than 65,535 bytes.
+    pub fn new(topic: &str, payload: &[u8], qos: QoS, retain: bool) -> Self {
+        Self::assemble(
+            topic,
+            Properties::EMPTY,
+            payload,
+            qos,
+            retain,
+            Timestamp::NEVER,
+        )
+    }
+
+    fn assemble(
+        topic: &str,
+        properties: Properties<'_>,
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+        expires_at: Timestamp,
+    ) -> Self {
+        let topic_len = u16::try_from(topic.len()).expect("a Topic Name fits its length field");
+        let mut bytes = Vec::with_capacity(
+            TOPIC_AT + topic.len() + properties.as_bytes().len() + payload.len(),
+        );
+        bytes.extend_from_slice(&topic_len.to_be_bytes());
+        bytes.extend_from_slice(topic.as_bytes());
+        let properties_at = bytes.len();
+        for (property, raw) in properties.raw() {
+            if property.is_forwarded() {
+                bytes.extend_from_slice(raw);
+            }
+        }
+        let payload_at = bytes.len();
+        bytes.extend_from_slice(payload);
+        let header = Header {
+            expires_at,
+            properties_at: properties_at as u32,
+            properties_len: (payload_at - properties_at) as u32,
+            payload_at: payload_at as u32,
+            topic_len,
+            qos,
+            retain,
+        };
+        Message(ThinArc::from_header_and_slice(header, &bytes))
+    }
+
+    /// The same message with another expiry.
+    pub(crate) fn expiring_at(&self, expires_at: Timestamp) -> Self {
+        let header = Header {
+            expires_at,
+            ..self.0.header.header
+        };
+        Message(ThinArc::from_header_and_slice(header, &self.0.slice))
+    }
+
+    /// The Topic Name.
+    pub fn topic(&self) -> &str {
+        let end = TOPIC_AT + usize::from(self.0.header.header.topic_len);
+        std::str::from_utf8(&self.0.slice[TOPIC_AT..end]).expect("was a &str when it was stored")
+    }
+
+    /// The payload.
+    pub fn payload(&self) -> &[u8] {
+        &self.0.slice[self.0.header.header.payload_at as usize..]
+    }
+
+    /// Payload Format Indicator, Content Type, Response Topic, Correlation Data and the User
+    /// Properties, in the order in which they came.
+    pub fn properties(&self) -> Properties<'_> {
+        let header = &self.0.header.header;
+        let at = header.properties_at as usize;
+        Properties::from_validated(&self.0.slice[at..at + header.properties_len as usize])
+    }
+
+    /// The QoS with which it was published.
+    pub fn qos(&self) -> QoS {
+        self.0.header.header.qos
+    }
+
+    /// Whether it was published with RETAIN set.
+    pub fn retain(&self) -> bool {
+        self.0.header.header.retain
+    }
+
+    /// When it expires; [`Timestamp::NEVER`] without a Message Expiry Interval.
+    pub fn expires_at(&self) -> Timestamp {
+        self.0.header.header.expires_at
+    }
+
+    /// What it counts against limits in bytes: everything that was allocated for it.
+    pub fn size(&self) -> usize {
+        size_of::<Header>() + 2 * size_of::<usize>() + self.0.slice.len()
+    }
+
+    /// Whether both are the same message, not just equal ones.
+    pub fn is(&self, other: &Message) -> bool {
+        std::ptr::eq(self.0.slice.as_ptr(), other.0.slice.as_ptr())
+    }
+}
+
+/// When a message with these properties expires (Message Expiry Interval).
+fn expiry(properties: Properties<'_>, now: Timestamp) -> Timestamp {
+    if properties.is_empty() {
+        return Timestamp::NEVER;
+    }
+    properties
+        .message_expiry_interval()
+        .map_or(Timestamp::NEVER, |seconds| now.after_seconds(seconds))
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message")
+            .field("topic", &self.topic())
+            .field("payload_len", &self.payload().len())
+            .field("qos", &self.qos())
+            .field("retain", &self.retain())
+            .finish()
+    }
+}

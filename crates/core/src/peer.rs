@@ -1,0 +1,127 @@
+//! The door to other shards: everything that one shard says to another.
+//!
+//! Messages from one shard to another arrive in the order in which they were sent, and none is
+//! lost while both live. Nothing is assumed about the order of those from different shards, or
+//! about how long an answer takes.
+
+use std::sync::Arc;
+
+use crate::id::ShardSet;
+use crate::message::Message;
+
+/// What one shard says to another.
+#[derive(Clone, Debug)]
+pub enum PeerMessage {
+    /// A message for which the other shard has announced interest.
+    Publish(Message),
+
+    /// From now on this shard wants messages that match the filter. Announcements are numbered by
+    /// their sender, so that all before one are known to be acted on when it is acknowledged.
+    Interest {
+        /// A Topic Filter, never a shared one.
+        filter: Arc<str>,
+        /// The number of this announcement.
+        sequence: u64,
+    },
+    /// Messages that match the filter are no longer wanted.
+    NoInterest {
+        /// A Topic Filter that was announced.
+        filter: Arc<str>,
+    },
+    /// All announcements up to this number are acted on.
+    InterestKnown {
+        /// The number of the last one.
+        sequence: u64,
+    },
+
+    /// The other shard is the home of this topic: it is to keep this message as the Retained
+    /// Message, or to remove the one that it has if the payload is empty.
+    Retain {
+        /// The message.
+        message: Message,
+        /// Who was sent the message already; others with an interest have it from the home.
+        routed: ShardSet,
+    },
+    /// Asks for Retained Messages that match a filter: the first time, or after all that came
+    /// before were used.
+    RetainedRead {
+        /// The asking shard's number for what it asks.
+        stream: u64,
+        /// The Topic Filter, the first time.
+        filter: Option<Arc<str>>,
+    },
+    /// Some Retained Messages that were asked for.
+    RetainedBatch {
+        /// What was asked.
+        stream: u64,
+        /// At most [`RETAINED_BATCH`].
+        messages: Vec<Message>,
+        /// There are no more.
+        end: bool,
+    },
+    /// No more Retained Messages are wanted.
+    RetainedClose {
+        /// What was asked.
+        stream: u64,
+    },
+
+    /// A Session of this shard becomes, or still is, a member of a Shared Subscription at home in
+    /// the other.
+    GroupJoin {
+        /// `{ShareName}/{filter}`.
+        group: Arc<str>,
+        /// The member's shard's number for the membership.
+        membership: u64,
+    },
+    /// The membership has begun: a message published now reaches the group.
+    GroupJoined {
+        /// Which.
+        membership: u64,
+    },
+    /// The member can take this many messages more.
+    GroupCredit {
+        /// Which.
+        membership: u64,
+        /// Which of the member's connections, counted by its shard.
+        epoch: u32,
+        /// How many.
+        credit: u32,
+    },
+    /// A message for a member. It uses up one credit.
+    GroupDelivery {
+        /// Which.
+        membership: u64,
+        /// That of the last credit. A delivery to an earlier connection has gone back to the group
+        /// and is to be ignored.
+        epoch: u32,
+        /// The message's number in the group.
+        sequence: u64,
+        /// The message.
+        message: Message,
+    },
+    /// A delivery to a member has ended; its credit is free again.
+    GroupDone {
+        /// Which.
+        membership: u64,
+        /// The message's number.
+        sequence: u64,
+    },
+    /// The member has lost its connection: it has no credit until it says so, and what it was
+    /// handed goes back to the group.
+    GroupSuspend {
+        /// Which.
+        membership: u64,
+        /// The numbers of the messages that stay with the member.
+        kept: Vec<u64>,
+    },
+    /// The membership has ended; what the member was handed goes back to the group.
+    GroupLeave {
+        /// Which.
+        membership: u64,
+        /// The numbers of the messages that do not go back.
+        kept: Vec<u64>,
+    },
+}
+
+/// Retained Messages in one batch at most: what may be on its way to one Session at a time.
+pub const RETAINED_BATCH: usize = 64;

@@ -1,0 +1,225 @@
+//! Retained Messages: those that are at home in this shard, and those on their way to a Session.
+//!
+//! A topic's home is one of the shards, by its hash. A SUBSCRIBE asks every shard that can have
+//! matches, and takes them batch by batch as fast as its Client does:
+//!
+//! ```text
+//!   Session's shard                     home of some topics
+//!   RetainedRead(filter) ─────────────▶ a cursor over its tree
+//!        ◀───────────── RetainedBatch    at most RETAINED_BATCH messages
+//!   …all sent, room again…
+//!   RetainedRead ─────────────────────▶
+//!        ◀───────────── RetainedBatch (end)
+//! ```
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use dunlin_packet::QoS;
+use foldhash::fast::FixedState;
+
+use crate::id::ShardId;
+use crate::limits::Limits;
+use crate::message::Message;
+use crate::peer::RETAINED_BATCH;
+use crate::session::SubscriptionIds;
+use crate::time::Timestamp;
+use crate::topic_tree::{Cursor, NodeId, Step, TopicTree};
+
+/// Nodes of the tree that one batch may look at; so that a filter that matches little in a large
+/// tree does not hold up the shard.
+const BATCH_BUDGET: u32 = 10_000;
+
+/// The Retained Messages of the topics that are at home in one shard.
+pub(crate) struct Retained {
+    tree: TopicTree<Option<Message>>,
+    bytes: usize,
+    /// Those that expire, by when.
+    expiring: BTreeSet<(Timestamp, NodeId)>,
+    readers: HashMap<(ShardId, u64), Reader, FixedState>,
+}
+
+/// Somebody who reads them.
+struct Reader {
+    filter: Arc<str>,
+    cursor: Cursor,
+}
+
+/// There is no room for a further Retained Message.
+#[derive(Debug)]
+pub(crate) struct RetainedFull;
+
+impl Retained {
+    pub(crate) fn new(seed: u64) -> Self {
+        Retained {
+            tree: TopicTree::new(seed),
+            bytes: 0,
+            expiring: BTreeSet::new(),
+            readers: HashMap::default(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.tree.len()
+    }
+
+    /// Sets a topic's Retained Message, or clears it if the payload is empty.
+    /// `[MQTT-3.3.1-5]`, `[MQTT-3.3.1-6]`
+    pub(crate) fn set(&mut self, message: Message, limits: &Limits) -> Result<(), RetainedFull> {
+        if message.payload().is_empty() {
+            if let Some(node) = self.tree.find(message.topic()) {
+                self.clear(node);
+            }
+            return Ok(());
+        }
+        let known = self.tree.find(message.topic());
+        if self.bytes + message.size() > limits.retained_bytes
+            || (known.is_none() && self.tree.len() >= limits.retained_messages)
+        {
+            return Err(RetainedFull);
+        }
+        let expires_at = message.expires_at();
+        self.bytes += message.size();
+        let (node, place) = match known {
+            Some(node) => (node, self.tree.get_mut(node).expect("it was just found")),
+            None => self.tree.entry(message.topic()),
+        };
+        let last = place.replace(message);
+        self.forget(node, last.as_ref());
+        if expires_at != Timestamp::NEVER {
+            self.expiring.insert((expires_at, node));
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, node: NodeId) {
+        if let Some(last) = self.tree.remove(node) {
+            self.forget(node, last.as_ref());
+        }
+    }
+
+    /// Takes a message that is no longer kept out of the accounts.
+    fn forget(&mut self, node: NodeId, message: Option<&Message>) {
+        if let Some(message) = message {
+            self.bytes -= message.size();
+            if message.expires_at() != Timestamp::NEVER {
+                self.expiring.remove(&(message.expires_at(), node));
+            }
+        }
+    }
+
+    /// When the next one expires.
+    pub(crate) fn next_expiry(&self) -> Option<Timestamp> {
+        self.expiring.first().map(|&(at, _)| at)
+    }
+
+    /// Removes those that have expired.
+    pub(crate) fn expire(&mut self, now: Timestamp) {
+        while let Some(&(at, node)) = self.expiring.first()
+            && at <= now
+        {
+            self.expiring.pop_first();
+            self.clear(node);
+        }
+    }
+
+    /// The next batch for a reader, and whether it is the last. `filter` is given the first time.
+    pub(crate) fn read(
+        &mut self,
+        now: Timestamp,
+        reader: (ShardId, u64),
+        filter: Option<Arc<str>>,
+    ) -> (Vec<Message>, bool) {
+        if let Some(filter) = filter {
+            self.readers.insert(
+                reader,
+                Reader {
+                    filter,
+                    cursor: Cursor::default(),
+                },
+            );
+        }
+        let Some(Reader { filter, cursor }) = self.readers.get_mut(&reader) else {
+            return (Vec::new(), true);
+        };
+        let mut messages = Vec::new();
+        let mut budget = BATCH_BUDGET;
+        while messages.len() < RETAINED_BATCH {
+            match self.tree.next_matching_topic(filter, cursor, &mut budget) {
+                Step::Match(_, Some(message)) if message.expires_at() > now => {
+                    messages.push(message.clone());
+                }
+                Step::Match(..) => {}
+                Step::Paused => return (messages, false),
+                Step::Done => {
+                    self.readers.remove(&reader);
+                    return (messages, true);
+                }
+            }
+        }
+        (messages, false)
+    }
+
+    /// A reader wants no more.
+    pub(crate) fn close(&mut self, reader: (ShardId, u64)) {
+        self.readers.remove(&reader);
+    }
+
+    /// All of them, for dumps and checks.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Message> {
+        self.tree.iter().filter_map(|(_, message)| message.as_ref())
+    }
+}
+
+/// Retained Messages on their way from one home to a Session.
+pub(crate) struct RetainedStream {
+    /// This shard's number for it.
+    pub(crate) id: u64,
+    pub(crate) home: ShardId,
+    pub(crate) filter: Arc<str>,
+    /// The QoS that was granted.
+    pub(crate) qos: QoS,
+    pub(crate) subscription_ids: SubscriptionIds,
+    /// A batch has been asked for and has not come.
+    pub(crate) asked: bool,
+    /// Topics, by hash, whose Retained Message was replaced meanwhile, and whose new one the
+    /// Session has been sent: what comes of them here would be older, or the same again.
+    seen: HashSet<u64, FixedState>,
+}
+
+impl RetainedStream {
+    /// Topics remembered at most. Beyond, a topic that is replaced just now may be sent once more
+    /// with the value that the Session has.
+    const SEEN: usize = 100_000;
+
+    pub(crate) fn new(
+        id: u64,
+        home: ShardId,
+        filter: Arc<str>,
+        qos: QoS,
+        subscription_ids: SubscriptionIds,
+    ) -> Self {
+        let seen = HashSet::default();
+        RetainedStream {
+            id,
+            home,
+            filter,
+            qos,
+            subscription_ids,
+            asked: false,
+            seen,
+        }
+    }
+
+    /// The Session was sent a message that replaces a topic's Retained Message.
+    pub(crate) fn supersede(&mut self, topic_hash: u64) {
+        if self.seen.len() < Self::SEEN {
+            self.seen.insert(topic_hash);
+        }
+    }
+
+    /// Whether a topic's Retained Message has been superseded.
+    pub(crate) fn is_superseded(&self, topic_hash: u64) -> bool {
+        !self.seen.is_empty() && self.seen.contains(&topic_hash)
+    }
+}

@@ -1,0 +1,79 @@
+//! A message that is due to one Session.
+
+use dunlin_packet::QoS;
+
+use crate::id::ShardId;
+use crate::message::Message;
+
+/// A message due to one Session, with what its subscriptions make of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) message: Message,
+    /// The lower of the QoS it was published with and the QoS granted.
+    pub(crate) qos: QoS,
+    /// The RETAIN flag that the Client will see.
+    pub(crate) retain: bool,
+    pub(crate) subscription_ids: SubscriptionIds,
+    /// The Shared Subscription that wants to know how it ends.
+    pub(crate) origin: Option<Box<GroupOrigin>>,
+}
+
+impl Delivery {
+    /// Bytes that it counts in a queue.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Delivery>() + self.message.size()
+    }
+}
+
+/// Where a delivery from a Shared Subscription came from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GroupOrigin {
+    /// The shard that keeps the group's queue.
+    pub(crate) home: ShardId,
+    /// The membership through which it came.
+    pub(crate) membership: u64,
+    /// Its number in the group.
+    pub(crate) sequence: u64,
+}
+
+/// The Subscription Identifiers of the subscriptions that a delivery comes from.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum SubscriptionIds {
+    #[default]
+    None,
+    One(u32),
+    Many(Box<[u32]>),
+}
+
+impl SubscriptionIds {
+    /// Those of one subscription; 0 stands for none.
+    pub(crate) fn of(id: u32) -> Self {
+        if id == 0 {
+            SubscriptionIds::None
+        } else {
+            SubscriptionIds::One(id)
+        }
+    }
+
+    /// Adds that of a further subscription; 0 stands for none.
+    pub(crate) fn push(&mut self, id: u32) {
+        if id == 0 {
+            return;
+        }
+        *self = match std::mem::take(self) {
+            SubscriptionIds::None => SubscriptionIds::One(id),
+            SubscriptionIds::One(first) => SubscriptionIds::Many([first, id].into()),
+            SubscriptionIds::Many(ids) => {
+                SubscriptionIds::Many(ids.iter().copied().chain([id]).collect())
+            }
+        };
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u32] {
+        match self {
+            SubscriptionIds::None => &[],
+            SubscriptionIds::One(id) => std::slice::from_ref(id),
+            SubscriptionIds::Many(ids) => ids,
+        }
+    }
+}

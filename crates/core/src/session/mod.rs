@@ -1,0 +1,237 @@
+//! The Session: what the broker remembers of a Client, with or without a connection.
+
+mod delivery;
+mod outgoing;
+mod subscriptions;
+
+pub(crate) use delivery::{Delivery, GroupOrigin, SubscriptionIds};
+pub(crate) use outgoing::{Acknowledged, InFlight, Outgoing, OutgoingPool, Queued, Stage};
+pub(crate) use subscriptions::Subscriptions;
+
+use std::collections::HashSet;
+
+use dunlin_packet::PacketId;
+use foldhash::fast::FixedState;
+
+use crate::id::{ConnectionId, SessionId};
+use crate::message::Message;
+use crate::retained::RetainedStream;
+use crate::time::Timestamp;
+
+/// One Session. Whatever only some Sessions have is behind an option, so that the million idle
+/// ones stay small.
+pub(crate) struct Session {
+    pub(crate) client_id: Box<str>,
+    /// The connection that serves it now.
+    pub(crate) connection: Option<ConnectionId>,
+    /// Seconds that it outlives its connection; 0: it ends with it.
+    pub(crate) expiry_interval: u32,
+    /// When it ends, while it has no connection.
+    pub(crate) expires_at: Timestamp,
+    pub(crate) subscriptions: Subscriptions,
+    /// What waits for the Client or for its acknowledgement; present only while there is something.
+    pub(crate) outgoing: Option<Box<Outgoing>>,
+    /// The Packet Identifier of the next message to the Client.
+    pub(crate) next_packet_id: PacketId,
+    #[expect(
+        clippy::box_collection,
+        reason = "most Sessions have none; one word is enough"
+    )]
+    /// Packet Identifiers of QoS 2 messages received and not released.
+    pub(crate) received: Option<Box<HashSet<PacketId, FixedState>>>,
+    pub(crate) will: Option<Box<SessionWill>>,
+    rarities: Option<Box<Rarities>>,
+    /// The last message that was due to this Session, and which delivery it has become.
+    pub(crate) mark: (u64, u32),
+}
+
+/// What few Sessions have.
+#[derive(Default)]
+struct Rarities {
+    memberships: Vec<u64>,
+    retained_streams: Vec<RetainedStream>,
+}
+
+/// A Will Message that may become due.
+pub(crate) struct SessionWill {
+    pub(crate) message: Message,
+    /// The Message Expiry Interval, which begins when the Will is published.
+    pub(crate) expiry_interval: Option<u32>,
+    /// The Will Delay Interval in seconds.
+    pub(crate) delay_interval: u32,
+    /// When it is due, after the connection has been lost.
+    pub(crate) due_at: Timestamp,
+}
+
+impl Session {
+    pub(crate) fn new(client_id: &str) -> Self {
+        Session {
+            client_id: client_id.into(),
+            connection: None,
+            expiry_interval: 0,
+            expires_at: Timestamp::NEVER,
+            subscriptions: Subscriptions::default(),
+            outgoing: None,
+            next_packet_id: PacketId::new(1).expect("1 is not 0"),
+            received: None,
+            will: None,
+            rarities: None,
+            mark: (0, 0),
+        }
+    }
+
+    /// Memberships in Shared Subscriptions.
+    pub(crate) fn memberships(&self) -> &[u64] {
+        self.rarities
+            .as_ref()
+            .map_or(&[], |rarities| &rarities.memberships)
+    }
+
+    pub(crate) fn memberships_mut(&mut self) -> &mut Vec<u64> {
+        &mut self.rarities.get_or_insert_default().memberships
+    }
+
+    /// Retained Messages that are on their way because of a SUBSCRIBE.
+    pub(crate) fn retained_streams(&self) -> &[RetainedStream] {
+        self.rarities
+            .as_ref()
+            .map_or(&[], |rarities| &rarities.retained_streams)
+    }
+
+    pub(crate) fn retained_streams_mut(&mut self) -> &mut Vec<RetainedStream> {
+        &mut self.rarities.get_or_insert_default().retained_streams
+    }
+
+    /// Whether it has a use for room in its connection's output.
+    pub(crate) fn wants_room(&self) -> bool {
+        self.has_queue() || !self.retained_streams().is_empty()
+    }
+
+    /// Whether anything waits to be sent.
+    pub(crate) fn has_queue(&self) -> bool {
+        self.outgoing
+            .as_ref()
+            .is_some_and(|outgoing| !outgoing.queue_is_empty())
+    }
+
+    /// Notes the Packet Identifier of a QoS 2 message. False: it was there, the message is a
+    /// repetition. `[MQTT-4.3.3-10]`
+    pub(crate) fn receive(&mut self, packet_id: PacketId) -> bool {
+        self.received.get_or_insert_default().insert(packet_id)
+    }
+
+    /// Forgets a Packet Identifier that PUBREL released. False: it was not known.
+    pub(crate) fn release(&mut self, packet_id: PacketId) -> bool {
+        let Some(received) = &mut self.received else {
+            return false;
+        };
+        let known = received.remove(&packet_id);
+        if received.is_empty() {
+            self.received = None;
+        }
+        known
+    }
+}
+
+/// All Sessions of a shard, by number and by Client Identifier.
+pub(crate) struct Sessions {
+    slots: Vec<Option<Box<Session>>>,
+    free: Vec<SessionId>,
+    by_client_id: hashbrown::HashTable<SessionId>,
+    hasher: FixedState,
+}
+
+impl Sessions {
+    pub(crate) fn new(seed: u64) -> Self {
+        Sessions {
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_client_id: hashbrown::HashTable::new(),
+            hasher: FixedState::with_seed(seed),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_client_id.len()
+    }
+
+    fn hash(&self, client_id: &str) -> u64 {
+        use std::hash::BuildHasher;
+        self.hasher.hash_one(client_id)
+    }
+
+    pub(crate) fn find(&self, client_id: &str) -> Option<SessionId> {
+        let is = |id: &SessionId| *self[*id].client_id == *client_id;
+        self.by_client_id.find(self.hash(client_id), is).copied()
+    }
+
+    /// Adds a Session whose Client Identifier is not there yet.
+    pub(crate) fn insert(&mut self, session: Session) -> SessionId {
+        let hash = self.hash(&session.client_id);
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            SessionId((self.slots.len() - 1) as u32)
+        });
+        self.slots[id.index()] = Some(Box::new(session));
+        let Sessions {
+            slots,
+            hasher,
+            by_client_id,
+            ..
+        } = self;
+        let rehash = |id: &SessionId| {
+            use std::hash::BuildHasher;
+            let session = slots[id.index()].as_ref().expect("a named Session exists");
+            hasher.hash_one(&*session.client_id)
+        };
+        by_client_id.insert_unique(hash, id, rehash);
+        id
+    }
+
+    pub(crate) fn remove(&mut self, id: SessionId) -> Box<Session> {
+        let hash = self.hash(&self[id].client_id);
+        if let Ok(entry) = self.by_client_id.find_entry(hash, |other| *other == id) {
+            entry.remove();
+        }
+        self.free.push(id);
+        self.slots[id.index()]
+            .take()
+            .expect("a Session is removed once")
+    }
+
+    pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.slots.get(id.index()).and_then(|slot| slot.as_deref())
+    }
+
+    pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.slots
+            .get_mut(id.index())
+            .and_then(|slot| slot.as_deref_mut())
+    }
+
+    /// All of them, lowest number first.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SessionId> {
+        let taken = |(n, slot): (usize, &Option<Box<Session>>)| {
+            slot.is_some().then_some(SessionId(n as u32))
+        };
+        self.slots.iter().enumerate().filter_map(taken)
+    }
+}
+
+impl std::ops::Index<SessionId> for Sessions {
+    type Output = Session;
+
+    fn index(&self, id: SessionId) -> &Session {
+        self.slots[id.index()]
+            .as_deref()
+            .expect("the Session exists")
+    }
+}
+
+impl std::ops::IndexMut<SessionId> for Sessions {
+    fn index_mut(&mut self, id: SessionId) -> &mut Session {
+        self.slots[id.index()]
+            .as_deref_mut()
+            .expect("the Session exists")
+    }
+}

@@ -1,0 +1,431 @@
+//! What waits for a Client: a queue of what is not sent, and what is in flight.
+//!
+//! ```text
+//!              QoS 1                                    QoS 2
+//!   queue ──PUBLISH──▶ Published ──PUBACK──▶ done   queue ──PUBLISH──▶ Published ──PUBREC──▶ Released ──PUBCOMP──▶ done
+//! ```
+//!
+//! Packet Identifiers are given out one after the other, so what is in flight is a ring in which
+//! an identifier is found by its distance from the first; one that is done keeps its place until
+//! all before it are done.
+
+use std::collections::VecDeque;
+
+use dunlin_packet::{PacketId, QoS, ReasonCode};
+
+use super::delivery::Delivery;
+use crate::limits::Limits;
+
+/// How far a message in flight has come.
+#[derive(Clone, Debug)]
+pub(crate) enum Stage {
+    /// Sent; PUBACK or PUBREC is awaited.
+    Published(Delivery),
+    /// QoS 2: the Client has it, PUBREL was sent; PUBCOMP is awaited.
+    Released,
+    /// Done; only keeps the place.
+    Done,
+}
+
+/// A message in flight.
+#[derive(Clone, Debug)]
+pub(crate) struct InFlight {
+    pub(crate) stage: Stage,
+}
+
+/// The queue and the messages in flight of one Session.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    queue: VecDeque<Delivery>,
+    queued_bytes: usize,
+    /// All queued deliveries before this place have QoS 1 or 2.
+    first_qos0: usize,
+    /// Consecutive Packet Identifiers from `first`.
+    in_flight: VecDeque<InFlight>,
+    first: Option<PacketId>,
+    unacknowledged: usize,
+}
+
+/// What became of a delivery that was to be queued.
+pub(crate) enum Queued {
+    /// It waits.
+    Kept,
+    /// It waits, and this older one of QoS 0 had to go.
+    Displaced(Delivery),
+    /// The queue is full of messages that matter as much; it is given back.
+    Full(Delivery),
+}
+
+/// What an acknowledgement means for the message it names.
+pub(crate) enum Acknowledged {
+    /// The Client has it (PUBACK, PUBREC): its end.
+    Completed(Delivery),
+    /// As before, and the exchange goes on: send PUBREL.
+    Release(Delivery),
+    /// PUBREC for one that the Client has: send PUBREL again.
+    ReleaseAgain,
+    /// PUBCOMP: the identifier is free again.
+    Freed,
+    /// No such Packet Identifier is in this stage.
+    Unknown,
+}
+
+const IDENTIFIERS: usize = 65_535;
+
+impl Outgoing {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.in_flight.is_empty()
+    }
+
+    pub(crate) fn queue_is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
+    /// Whether one more may be in flight.
+    pub(crate) fn may_send(&self, quota: usize) -> bool {
+        self.unacknowledged < quota && self.in_flight.len() < IDENTIFIERS
+    }
+
+    /// Appends to the queue, within the limits.
+    pub(crate) fn enqueue(&mut self, delivery: Delivery, limits: &Limits) -> Queued {
+        let size = delivery.size();
+        let full = self.queue.len() >= limits.queued_messages
+            || self.queued_bytes + size > limits.queued_bytes;
+        let displaced = match full.then(|| self.take_oldest_qos0()) {
+            None => None,
+            Some(None) => return Queued::Full(delivery),
+            Some(oldest) => oldest,
+        };
+        if self.queued_bytes + size > limits.queued_bytes {
+            // One small message was not enough room for a large one.
+            if let Some(oldest) = displaced {
+                self.queue.push_front(oldest.clone());
+                self.queued_bytes += oldest.size();
+                self.first_qos0 = 0;
+            }
+            return Queued::Full(delivery);
+        }
+        self.queued_bytes += size;
+        self.queue.push_back(delivery);
+        displaced.map_or(Queued::Kept, Queued::Displaced)
+    }
+
+    fn take_oldest_qos0(&mut self) -> Option<Delivery> {
+        let from = self.first_qos0.min(self.queue.len());
+        let found = self
+            .queue
+            .range(from..)
+            .position(|waiting| waiting.qos == QoS::AtMostOnce);
+        self.first_qos0 = found.map_or(self.queue.len(), |n| from + n);
+        let oldest = self.queue.remove(found.map(|n| from + n)?)?;
+        self.queued_bytes -= oldest.size();
+        Some(oldest)
+    }
+
+    /// The first in the queue.
+    pub(crate) fn front(&self) -> Option<&Delivery> {
+        self.queue.front()
+    }
+
+    /// Takes the first out of the queue.
+    pub(crate) fn dequeue(&mut self) -> Option<Delivery> {
+        let delivery = self.queue.pop_front()?;
+        self.queued_bytes -= delivery.size();
+        self.first_qos0 = self.first_qos0.saturating_sub(1);
+        Some(delivery)
+    }
+
+    /// Notes that a delivery is now in flight under `packet_id`, the one after the last.
+    pub(crate) fn sent(&mut self, packet_id: PacketId, delivery: Delivery) {
+        if self.in_flight.is_empty() {
+            self.first = Some(packet_id);
+        }
+        debug_assert_eq!(self.place(packet_id), Some(self.in_flight.len()));
+        self.in_flight.push_back(InFlight {
+            stage: Stage::Published(delivery),
+        });
+        self.unacknowledged += 1;
+    }
+
+    /// The distance of an identifier from the first in flight.
+    fn place(&self, packet_id: PacketId) -> Option<usize> {
+        let (first, id) = (usize::from(self.first?.get()), usize::from(packet_id.get()));
+        Some(if id >= first {
+            id - first
+        } else {
+            id + IDENTIFIERS - first
+        })
+    }
+
+    /// PUBACK.
+    pub(crate) fn puback(&mut self, packet_id: PacketId) -> Acknowledged {
+        self.acknowledge(packet_id, QoS::AtLeastOnce, Stage::Done)
+    }
+
+    /// PUBREC.
+    pub(crate) fn pubrec(&mut self, packet_id: PacketId, reason: ReasonCode) -> Acknowledged {
+        if reason.is_error() {
+            return self.acknowledge(packet_id, QoS::ExactlyOnce, Stage::Done);
+        }
+        if let Some(InFlight {
+            stage: Stage::Released,
+        }) = self.find(packet_id)
+        {
+            return Acknowledged::ReleaseAgain;
+        }
+        match self.acknowledge(packet_id, QoS::ExactlyOnce, Stage::Released) {
+            Acknowledged::Completed(delivery) => Acknowledged::Release(delivery),
+            unknown => unknown,
+        }
+    }
+
+    /// PUBCOMP.
+    pub(crate) fn pubcomp(&mut self, packet_id: PacketId) -> Acknowledged {
+        match self.find(packet_id) {
+            Some(InFlight {
+                stage: stage @ Stage::Released,
+            }) => {
+                *stage = Stage::Done;
+                self.forget_done();
+                Acknowledged::Freed
+            }
+            _ => Acknowledged::Unknown,
+        }
+    }
+
+    fn acknowledge(&mut self, packet_id: PacketId, qos: QoS, next: Stage) -> Acknowledged {
+        let Some(InFlight { stage }) = self.find(packet_id) else {
+            return Acknowledged::Unknown;
+        };
+        match std::mem::replace(stage, next) {
+            Stage::Published(delivery) if delivery.qos == qos => {
+                if matches!(stage, Stage::Done) {
+                    self.forget_done();
+                }
+                Acknowledged::Completed(delivery)
+            }
+            other => {
+                *stage = other;
+                Acknowledged::Unknown
+            }
+        }
+    }
+
+    fn find(&mut self, packet_id: PacketId) -> Option<&mut InFlight> {
+        let place = self.place(packet_id)?;
+        self.in_flight.get_mut(place)
+    }
+
+    /// One more is done: frees its place if none before it waits.
+    fn forget_done(&mut self) {
+        self.unacknowledged -= 1;
+        while let Some(InFlight { stage: Stage::Done }) = self.in_flight.front() {
+            self.in_flight.pop_front();
+            self.first = self.first.map(PacketId::next);
+        }
+    }
+
+    /// All that is in flight, oldest first, with its Packet Identifier.
+    pub(crate) fn in_flight(&self) -> impl Iterator<Item = (PacketId, &InFlight)> {
+        let ids = std::iter::successors(self.first, |id| Some(id.next()));
+        ids.zip(&self.in_flight)
+    }
+
+    /// Takes out of the queue and of what is in flight all that `give_back` names, oldest first; it
+    /// is told of each whether it is in flight. In flight, only what has not been acknowledged at
+    /// all is asked about.
+    pub(crate) fn take_back(
+        &mut self,
+        give_back: impl Fn(&Delivery, bool) -> bool,
+    ) -> Vec<Delivery> {
+        let mut taken = Vec::new();
+        for in_flight in &mut self.in_flight {
+            if matches!(&in_flight.stage, Stage::Published(delivery) if give_back(delivery, true))
+                && let Stage::Published(delivery) =
+                    std::mem::replace(&mut in_flight.stage, Stage::Done)
+            {
+                taken.push(delivery);
+                self.unacknowledged -= 1;
+            }
+        }
+        while let Some(InFlight { stage: Stage::Done }) = self.in_flight.front() {
+            self.in_flight.pop_front();
+            self.first = self.first.map(PacketId::next);
+        }
+        if self.queue.iter().any(|delivery| give_back(delivery, false)) {
+            for delivery in std::mem::take(&mut self.queue) {
+                if give_back(&delivery, false) {
+                    self.queued_bytes -= delivery.size();
+                    taken.push(delivery);
+                } else {
+                    self.queue.push_back(delivery);
+                }
+            }
+            self.first_qos0 = 0;
+        }
+        taken
+    }
+
+    /// Everything that is due and has not reached the Client.
+    pub(crate) fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
+        let published = self
+            .in_flight
+            .iter()
+            .filter_map(|in_flight| match &in_flight.stage {
+                Stage::Published(delivery) => Some(delivery),
+                Stage::Released | Stage::Done => None,
+            });
+        published.chain(&self.queue)
+    }
+
+    /// Everything that was due and has not ended, taken out.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Delivery> {
+        self.queued_bytes = 0;
+        self.unacknowledged = 0;
+        self.first_qos0 = 0;
+        let in_flight = std::mem::take(&mut self.in_flight).into_iter();
+        let published = in_flight.filter_map(|in_flight| match in_flight.stage {
+            Stage::Published(delivery) => Some(delivery),
+            Stage::Released | Stage::Done => None,
+        });
+        published.chain(std::mem::take(&mut self.queue))
+    }
+}
+
+/// Empty queues for whoever needs one next; an idle Session holds none.
+#[derive(Default)]
+#[expect(
+    clippy::vec_box,
+    reason = "the boxes move to and from Sessions, which stay small"
+)]
+pub(crate) struct OutgoingPool(Vec<Box<Outgoing>>);
+
+impl OutgoingPool {
+    const KEPT: usize = 256;
+    const CAPACITY: usize = 256;
+
+    pub(crate) fn take(&mut self) -> Box<Outgoing> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn put(&mut self, outgoing: Box<Outgoing>) {
+        debug_assert!(outgoing.is_empty());
+        let small = outgoing.queue.capacity().max(outgoing.in_flight.capacity()) <= Self::CAPACITY;
+        if self.0.len() < Self::KEPT && small {
+            self.0.push(outgoing);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::delivery::SubscriptionIds;
+    use super::*;
+    use crate::message::Message;
+
+    fn delivery(n: u8, qos: QoS) -> Delivery {
+        Delivery {
+            message: Message::new("t", &[n], qos, false),
+            qos,
+            retain: false,
+            subscription_ids: SubscriptionIds::None,
+            origin: None,
+        }
+    }
+
+    fn id(n: u16) -> PacketId {
+        PacketId::new(n).unwrap()
+    }
+
+    fn payloads(outgoing: &mut Outgoing) -> Vec<u8> {
+        std::iter::from_fn(|| outgoing.dequeue())
+            .map(|d| d.message.payload()[0])
+            .collect()
+    }
+
+    #[test]
+    fn a_full_queue_gives_up_its_oldest_qos_0_or_else_the_new_one() {
+        let limits = Limits {
+            queued_messages: 3,
+            ..Limits::default()
+        };
+        let mut outgoing = Outgoing::default();
+        for (n, qos) in [
+            (1, QoS::AtLeastOnce),
+            (2, QoS::AtMostOnce),
+            (3, QoS::AtMostOnce),
+        ] {
+            assert!(matches!(
+                outgoing.enqueue(delivery(n, qos), &limits),
+                Queued::Kept
+            ));
+        }
+        for n in [4, 5] {
+            let queued = outgoing.enqueue(delivery(n, QoS::AtLeastOnce), &limits);
+            assert!(matches!(queued, Queued::Displaced(_)), "{n}");
+        }
+        let queued = outgoing.enqueue(delivery(6, QoS::ExactlyOnce), &limits);
+        assert!(matches!(queued, Queued::Full(_)));
+        assert_eq!(payloads(&mut outgoing), [1, 4, 5]);
+        assert_eq!(outgoing.queued_bytes(), 0);
+    }
+
+    #[test]
+    fn identifiers_are_found_across_the_wrap_and_out_of_order() {
+        let mut outgoing = Outgoing::default();
+        let ids = [id(65_534), id(65_535), id(1), id(2)];
+        for (n, id) in ids.into_iter().enumerate() {
+            outgoing.sent(id, delivery(n as u8, QoS::AtLeastOnce));
+        }
+        for (id, n) in [(id(1), 2), (id(65_534), 0), (id(2), 3), (id(65_535), 1)] {
+            match outgoing.puback(id) {
+                Acknowledged::Completed(delivery) => assert_eq!(delivery.message.payload(), [n]),
+                _ => panic!("{id:?} is in flight"),
+            }
+            assert!(
+                matches!(outgoing.puback(id), Acknowledged::Unknown),
+                "only once"
+            );
+        }
+        assert!(outgoing.is_empty());
+        assert!(matches!(outgoing.puback(id(3)), Acknowledged::Unknown));
+    }
+
+    #[test]
+    fn qos_2_goes_through_its_stages_and_takes_no_other_acknowledgement() {
+        let mut outgoing = Outgoing::default();
+        outgoing.sent(id(7), delivery(1, QoS::ExactlyOnce));
+        assert!(matches!(outgoing.puback(id(7)), Acknowledged::Unknown));
+        assert!(matches!(outgoing.pubcomp(id(7)), Acknowledged::Unknown));
+        let pubrec = |outgoing: &mut Outgoing| outgoing.pubrec(id(7), ReasonCode::Success);
+        assert!(matches!(pubrec(&mut outgoing), Acknowledged::Release(_)));
+        assert!(matches!(pubrec(&mut outgoing), Acknowledged::ReleaseAgain));
+        assert!(
+            !outgoing.may_send(1),
+            "until PUBCOMP it counts against the quota"
+        );
+        assert!(matches!(outgoing.pubcomp(id(7)), Acknowledged::Freed));
+        assert!(outgoing.is_empty());
+    }
+
+    #[test]
+    fn what_is_taken_back_leaves_the_rest_in_order() {
+        let mut outgoing = Outgoing::default();
+        for n in 1..=3 {
+            outgoing.sent(id(n), delivery(n as u8, QoS::AtLeastOnce));
+        }
+        for n in 4..=6 {
+            outgoing.enqueue(delivery(n, QoS::AtLeastOnce), &Limits::default());
+        }
+        let taken = outgoing.take_back(|d, _| d.message.payload()[0] % 2 == 1);
+        let taken: Vec<_> = taken.iter().map(|d| d.message.payload()[0]).collect();
+        assert_eq!(taken, [1, 3, 5]);
+        let flying: Vec<_> = outgoing.in_flight().map(|(id, _)| id.get()).collect();
+        assert_eq!(flying, [2, 3], "3 keeps its place until 2 is done");
+        assert_eq!(payloads(&mut outgoing), [4, 6]);
+    }
+}

@@ -1,0 +1,446 @@
+//! CONNECT, the authentication exchange, and CONNACK.
+
+use dunlin_packet::{
+    Auth, ConnAck, Connect, Frame, Malformed, Packet, PacketType, Properties, PropertiesBuf,
+    Property, ProtocolVersion, ReasonCode,
+};
+
+use super::Shard;
+use super::receive::Flow;
+use crate::connection::{Exchange, Phase};
+use crate::event::Event;
+use crate::fault::{Ending, Violation};
+use crate::id::{ConnectionId, SessionId};
+use crate::message::Message;
+use crate::policy::{Decision, Refusal};
+use crate::session::{Session, SessionWill};
+use crate::time::Timestamp;
+use crate::timers::Timer;
+
+/// What CONNACK has to say beyond what CONNECT asked for.
+struct Acceptance<'a> {
+    session_present: bool,
+    /// The Client Identifier that the broker chose.
+    assigned: Option<&'a str>,
+    /// What the authentication exchange ended with.
+    data: Option<Vec<u8>>,
+}
+
+impl Shard {
+    pub(super) fn connect_packet(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        body: &[u8],
+    ) -> Result<Flow, Ending> {
+        let connect = match decode_connect(body) {
+            Ok(connect) => connect,
+            Err(malformed) => {
+                self.refuse_malformed(id, body, &malformed);
+                return Err(malformed.into());
+            }
+        };
+        let home = self.home_of_session(connect.client_id);
+        if !connect.client_id.is_empty() && home != self.id {
+            return Ok(Flow::Move(home));
+        }
+        let Some(connection) = self.clients.connections.get_mut(id) else {
+            return Ok(Flow::Continue);
+        };
+        connection.version = connect.version;
+        if connect.version == ProtocolVersion::V5 {
+            let properties = connect.properties;
+            connection.problem_information = properties
+                .request_problem_information()
+                .is_none_or(|wanted| wanted != 0);
+            connection.maximum_packet_size = properties.maximum_packet_size().unwrap_or(u32::MAX);
+            connection.method = properties.authentication_method().map(Into::into);
+        }
+        if self.stopping {
+            let refusal = Refusal::new(ReasonCode::ServerShuttingDown);
+            return Err(self.refuse(id, connect.client_id, &refusal));
+        }
+        // [MQTT-3.1.3-8] in 3.1.1; 3.1 wants at least one character.
+        let needs_id = connect.version == ProtocolVersion::V3_1
+            || (connect.version == ProtocolVersion::V3_1_1 && !connect.clean_start);
+        if connect.client_id.is_empty() && needs_id {
+            let refusal = Refusal::new(ReasonCode::ClientIdentifierNotValid);
+            return Err(self.refuse(id, connect.client_id, &refusal));
+        }
+        let decision = self.policy.connect(id, &connect);
+        self.decide(now, id, &connect, body, decision)?;
+        Ok(Flow::Continue)
+    }
+
+    fn decide(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        connect: &Connect<'_>,
+        body: &[u8],
+        decision: Decision,
+    ) -> Result<(), Ending> {
+        match decision {
+            Decision::Accept { data } => self.accept(now, id, connect, data),
+            Decision::Refuse(refusal) => Err(self.refuse(id, connect.client_id, &refusal)),
+            Decision::Continue { data } => {
+                let method = connect
+                    .properties
+                    .authentication_method()
+                    .unwrap_or_default();
+                self.send_auth(id, ReasonCode::ContinueAuthentication, method, Some(&data));
+                let deadline = now.after(self.clients.limits.connect_timeout);
+                if let Some(connection) = self.clients.connections.get_mut(id) {
+                    let (connect, method) = (body.to_vec(), method.to_owned());
+                    let exchange = Exchange { connect, method };
+                    connection.phase = Phase::Authenticating(Box::new(exchange));
+                    let timer = Timer::Connection(id.index() as u32);
+                    self.clients
+                        .timers
+                        .set(timer, &mut connection.deadline, deadline);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The next step of an exchange before CONNACK. `[MQTT-4.12.0-3]`
+    pub(super) fn auth_before_connack(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        auth: Auth<'_>,
+    ) -> Result<(), Ending> {
+        let Some(connection) = self.clients.connections.get_mut(id) else {
+            return Ok(());
+        };
+        let phase = std::mem::replace(&mut connection.phase, Phase::Opening);
+        let Phase::Authenticating(exchange) = phase else {
+            return Ok(());
+        };
+        let method = auth.properties.authentication_method();
+        if method != Some(&exchange.method) || auth.reason != ReasonCode::ContinueAuthentication {
+            return Err(Violation::AuthenticationMethodChanged.into());
+        }
+        let data = auth.properties.authentication_data().unwrap_or_default();
+        let decision = self.policy.authenticate(id, &exchange.method, data);
+        let body = exchange.connect;
+        let connect = decode_connect(&body)?;
+        self.decide(now, id, &connect, &body, decision)
+    }
+
+    /// AUTH on a connection that is open. `[MQTT-4.12.1-1]`
+    pub(super) fn re_authenticate(
+        &mut self,
+        id: ConnectionId,
+        auth: Auth<'_>,
+    ) -> Result<(), Ending> {
+        let Some(connection) = self.clients.connections.get(id) else {
+            return Ok(());
+        };
+        let method = auth.properties.authentication_method();
+        if connection.method.is_none() || method != connection.method.as_deref() {
+            return Err(Violation::AuthenticationMethodChanged.into());
+        }
+        let method = method.unwrap_or_default();
+        let data = auth.properties.authentication_data().unwrap_or_default();
+        match self.policy.authenticate(id, method, data) {
+            Decision::Accept { data } => {
+                self.send_auth(id, ReasonCode::Success, method, data.as_deref());
+                Ok(())
+            }
+            Decision::Continue { data } => {
+                self.send_auth(id, ReasonCode::ContinueAuthentication, method, Some(&data));
+                Ok(())
+            }
+            Decision::Refuse(refusal) => Err(Ending::NoLongerAuthenticated(refusal.reason)),
+        }
+    }
+
+    fn send_auth(
+        &mut self,
+        id: ConnectionId,
+        reason: ReasonCode,
+        method: &str,
+        data: Option<&[u8]>,
+    ) {
+        let mut properties = PropertiesBuf::default();
+        properties.push(Property::AuthenticationMethod(method));
+        if let Some(data) = data {
+            properties.push(Property::AuthenticationData(data));
+        }
+        let properties = properties.as_properties();
+        self.send(id, &Packet::Auth(Auth { reason, properties }));
+    }
+
+    // ---------------------------------------------------------------------- accepted
+
+    fn accept(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        connect: &Connect<'_>,
+        data: Option<Vec<u8>>,
+    ) -> Result<(), Ending> {
+        let assigned = connect
+            .client_id
+            .is_empty()
+            .then(|| self.assign_client_id());
+        let client_id = assigned.as_deref().unwrap_or(connect.client_id);
+        let mut known = self.clients.sessions.find(client_id);
+        if known.is_none() && self.clients.sessions.len() >= self.clients.limits.sessions {
+            let refusal = Refusal::new(ReasonCode::QuotaExceeded);
+            return Err(self.refuse(id, client_id, &refusal));
+        }
+        // [MQTT-3.1.4-3]
+        if let Some(other) = known.and_then(|known| self.clients.sessions[known].connection) {
+            self.close(now, other, Ending::TakenOver);
+            known = self.clients.sessions.find(client_id);
+        }
+        // [MQTT-3.1.2-4]
+        if connect.clean_start
+            && let Some(known) = known.take()
+        {
+            self.end_session(now, known);
+        }
+        let session_present = known.is_some();
+        let session = match known {
+            Some(session) => session,
+            None => self.clients.sessions.insert(Session::new(client_id)),
+        };
+        let session_expiry_interval = self.begin(now, id, session, connect);
+        let version = connect.version;
+        self.clients.counters.connects_accepted += 1;
+        self.emit(Event::Connected {
+            connection: id,
+            client_id: client_id.into(),
+            version,
+            session_present,
+            keep_alive: connect.keep_alive,
+            session_expiry_interval,
+        });
+        let acceptance = Acceptance {
+            session_present,
+            assigned: assigned.as_deref(),
+            data,
+        };
+        self.send_connack(id, connect, session_expiry_interval, &acceptance);
+        self.clients.resend(now, session, id);
+        self.resume_memberships(session);
+        self.clients.pump(now, session);
+        Ok(())
+    }
+
+    /// Ties a Session to the connection that serves it from now on. Gives the Session Expiry
+    /// Interval.
+    fn begin(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        session_id: SessionId,
+        connect: &Connect<'_>,
+    ) -> u32 {
+        let limits = &self.clients.limits;
+        let wanted = match connect.version {
+            ProtocolVersion::V5 => connect.properties.session_expiry_interval().unwrap_or(0),
+            // Clean Session means at both ends what 5.0 tells apart.
+            _ if connect.clean_start => 0,
+            _ => u32::MAX,
+        };
+        let expiry_interval = wanted.min(limits.session_expiry);
+        let session = &mut self.clients.sessions[session_id];
+        session.connection = Some(id);
+        session.expiry_interval = expiry_interval;
+        let timer = Timer::Session(session_id);
+        self.clients
+            .timers
+            .set(timer, &mut session.expires_at, Timestamp::NEVER);
+        // A Will that was delayed is not sent, now that the Client is back. [MQTT-3.1.3-9]
+        if let Some(mut last) = session.will.take() {
+            let timer = Timer::Will(session_id);
+            self.clients
+                .timers
+                .set(timer, &mut last.due_at, Timestamp::NEVER);
+        }
+        session.will = connect.will.map(|will| {
+            Box::new(SessionWill {
+                message: Message::from_will(&will),
+                expiry_interval: will.properties.message_expiry_interval(),
+                delay_interval: will.properties.will_delay_interval().unwrap_or(0),
+                due_at: Timestamp::NEVER,
+            })
+        });
+        let receive_maximum = connect
+            .properties
+            .receive_maximum()
+            .unwrap_or(limits.in_flight);
+        let keep_alive = effective_keep_alive(connect.keep_alive, limits.keep_alive);
+        let send_quota = receive_maximum.min(limits.in_flight);
+        let aliases = connect.properties.topic_alias_maximum().unwrap_or(0);
+        if let Some(connection) = self.clients.connections.get_mut(id) {
+            connection.phase = Phase::Open(session_id);
+            connection.send_quota = send_quota;
+            connection.silence_allowed = u32::from(keep_alive) * 1500;
+            let deadline = connection.silent_until(now);
+            let timer = Timer::Connection(id.index() as u32);
+            self.clients
+                .timers
+                .set(timer, &mut connection.deadline, deadline);
+        }
+        self.clients.allow_aliases(id, aliases);
+        expiry_interval
+    }
+
+    fn send_connack(
+        &mut self,
+        id: ConnectionId,
+        connect: &Connect<'_>,
+        session_expiry_interval: u32,
+        acceptance: &Acceptance<'_>,
+    ) {
+        let mut properties = PropertiesBuf::default();
+        if connect.version == ProtocolVersion::V5 {
+            self.connack_properties(
+                connect,
+                session_expiry_interval,
+                acceptance,
+                &mut properties,
+            );
+        }
+        let connack = ConnAck {
+            session_present: acceptance.session_present,
+            reason: ReasonCode::Success,
+            properties: properties.as_properties(),
+        };
+        self.send(id, &Packet::ConnAck(connack));
+    }
+
+    fn connack_properties(
+        &self,
+        connect: &Connect<'_>,
+        session_expiry_interval: u32,
+        acceptance: &Acceptance<'_>,
+        properties: &mut PropertiesBuf,
+    ) {
+        let limits = &self.clients.limits;
+        if connect.properties.session_expiry_interval().unwrap_or(0) != session_expiry_interval {
+            properties.push(Property::SessionExpiryInterval(session_expiry_interval));
+        }
+        properties.push(Property::ReceiveMaximum(limits.receive_maximum));
+        properties.push(Property::MaximumPacketSize(limits.packet_size));
+        if let Some(assigned) = acceptance.assigned {
+            properties.push(Property::AssignedClientIdentifier(assigned));
+        }
+        if limits.topic_aliases_in > 0 {
+            properties.push(Property::TopicAliasMaximum(limits.topic_aliases_in));
+        }
+        let keep_alive = effective_keep_alive(connect.keep_alive, limits.keep_alive);
+        if keep_alive != connect.keep_alive {
+            properties.push(Property::ServerKeepAlive(keep_alive));
+        }
+        if connect.properties.request_response_information() == Some(1) {
+            let client_id = acceptance.assigned.unwrap_or(connect.client_id);
+            let topic = format!("{}{client_id}", self.response_topic_prefix);
+            properties.push(Property::ResponseInformation(&topic));
+        }
+        if let Some(method) = connect.properties.authentication_method() {
+            // [MQTT-4.12.0-5]
+            properties.push(Property::AuthenticationMethod(method));
+            if let Some(data) = &acceptance.data {
+                properties.push(Property::AuthenticationData(data));
+            }
+        }
+    }
+
+    /// A Client Identifier that nobody has and whose Session lives here. `[MQTT-3.1.3-6]`
+    fn assign_client_id(&mut self) -> String {
+        loop {
+            let client_id = format!("auto-{:016x}", self.next_random());
+            let taken = self.clients.sessions.find(&client_id).is_some();
+            if !taken && self.home_of_session(&client_id) == self.id {
+                return client_id;
+            }
+        }
+    }
+
+    // ----------------------------------------------------------------------- refused
+
+    /// Answers with CONNACK and a Reason Code; gives the way in which the connection ends.
+    fn refuse(&mut self, id: ConnectionId, client_id: &str, refusal: &Refusal) -> Ending {
+        let version = self
+            .clients
+            .connections
+            .get(id)
+            .map(|connection| connection.version);
+        let mut properties = PropertiesBuf::default();
+        if version == Some(ProtocolVersion::V5) {
+            if let Some(reason_string) = &refusal.reason_string {
+                properties.push(Property::ReasonString(reason_string));
+            }
+            if let Some(server_reference) = &refusal.server_reference {
+                properties.push(Property::ServerReference(server_reference));
+            }
+        }
+        self.send_refusal(id, refusal.reason, properties.as_properties());
+        let reason = refusal.reason;
+        self.emit(Event::Refused {
+            connection: id,
+            client_id: client_id.into(),
+            reason,
+        });
+        Ending::Refused(reason)
+    }
+
+    fn send_refusal(&mut self, id: ConnectionId, reason: ReasonCode, properties: Properties<'_>) {
+        self.clients.counters.connects_refused += 1;
+        // [MQTT-3.2.2-6]
+        let connack = ConnAck {
+            session_present: false,
+            reason,
+            properties,
+        };
+        self.send(id, &Packet::ConnAck(connack));
+    }
+
+    /// Answers a CONNECT that could not be decoded, if it says enough about itself for the answer
+    /// to be understood. `[MQTT-3.1.2-2]`, `[MQTT-3.1.4-1]`
+    fn refuse_malformed(&mut self, id: ConnectionId, body: &[u8], malformed: &Malformed) {
+        let level = match body {
+            [0, 4, b'M', b'Q', b'T', b'T', level, ..] => *level,
+            [0, 6, b'M', b'Q', b'I', b's', b'd', b'p', level, ..] => *level,
+            _ => return,
+        };
+        let reason = malformed.reason_code();
+        let unsupported = reason == ReasonCode::UnsupportedProtocolVersion;
+        let Some(connection) = self.clients.connections.get_mut(id) else {
+            return;
+        };
+        match level {
+            5.. => connection.version = ProtocolVersion::V5,
+            _ if unsupported => connection.version = ProtocolVersion::V3_1_1,
+            // 3.x has no return code for it.
+            _ => return,
+        }
+        self.send_refusal(id, reason, Properties::EMPTY);
+    }
+}
+
+fn decode_connect(body: &[u8]) -> Result<Connect<'_>, Malformed> {
+    let frame = Frame {
+        packet_type: PacketType::Connect,
+        flags: 0,
+        body,
+    };
+    match Packet::decode(ProtocolVersion::V5, frame)? {
+        Packet::Connect(connect) => Ok(connect),
+        _ => unreachable!("a CONNECT frame holds a CONNECT"),
+    }
+}
+
+/// The Keep Alive that counts: the Client's, unless a limit lowers it. 0 is none.
+fn effective_keep_alive(wanted: u16, limit: Option<u16>) -> u16 {
+    match limit {
+        Some(limit) if wanted == 0 || wanted > limit => limit,
+        _ => wanted,
+    }
+}

@@ -1,0 +1,311 @@
+//! Shared Subscriptions, from both sides: the home of the group, and the shard of a member.
+
+use std::sync::Arc;
+
+use dunlin_packet::{QoS, SubscriptionOptions};
+
+use super::Shard;
+use crate::counters::DropReason;
+use crate::id::SessionId;
+use crate::message::Message;
+use crate::peer::PeerMessage;
+use crate::session::{Delivery, GroupOrigin, SubscriptionIds};
+use crate::shared::{Handout, Handouts, MemberKey, Membership, filter_of};
+use crate::time::Timestamp;
+
+impl Shard {
+    // ------------------------------------------------------------------- at the home
+
+    pub(super) fn group_join(&mut self, group: &Arc<str>, member: MemberKey) {
+        let (id, new) = self.groups.join(group, member);
+        if new && self.routes.add_group(filter_of(group), id) {
+            self.announce(filter_of(group));
+        }
+        self.pending_joins
+            .push_back((self.announcements.last, member));
+        self.confirm_joins();
+    }
+
+    /// Tells members whose group all shards know that they have joined.
+    pub(super) fn confirm_joins(&mut self) {
+        let known = self.announced_to_all();
+        while let Some(&(announcement, (shard, membership))) = self.pending_joins.front()
+            && announcement <= known
+        {
+            self.pending_joins.pop_front();
+            self.tell(shard, PeerMessage::GroupJoined { membership });
+        }
+    }
+
+    pub(super) fn group_credit(
+        &mut self,
+        now: Timestamp,
+        member: MemberKey,
+        epoch: u32,
+        credit: u32,
+    ) {
+        let mut handouts = Handouts::default();
+        self.groups
+            .credit(now, member, epoch, credit, &mut handouts);
+        self.hand_out_all(now, handouts);
+    }
+
+    pub(super) fn group_done(&mut self, now: Timestamp, member: MemberKey, sequence: u64) {
+        let mut handouts = Handouts::default();
+        self.groups.done(now, member, sequence, &mut handouts);
+        self.hand_out_all(now, handouts);
+    }
+
+    pub(super) fn group_suspend(&mut self, now: Timestamp, member: MemberKey, kept: &[u64]) {
+        let mut handouts = Handouts::default();
+        self.groups.suspend(now, member, kept, &mut handouts);
+        self.hand_out_all(now, handouts);
+    }
+
+    pub(super) fn group_leave(&mut self, now: Timestamp, member: MemberKey, kept: &[u64]) {
+        let mut handouts = Handouts::default();
+        let ended = self.groups.leave(now, member, kept, &mut handouts);
+        self.hand_out_all(now, handouts);
+        if let Some((id, name, waiting)) = ended {
+            for _ in 0..waiting {
+                self.clients.counters.drop_for(DropReason::GroupEnded);
+            }
+            let filter = filter_of(&name);
+            if self.routes.remove_group(filter, id) {
+                self.withdraw(&filter.into());
+            }
+        }
+    }
+
+    fn hand_out_all(&mut self, now: Timestamp, handouts: Handouts) {
+        self.clients.counters.expired += handouts.expired;
+        for handout in handouts.taken {
+            self.hand_out(now, handout);
+        }
+    }
+
+    /// Sends a message to the member that takes it.
+    pub(super) fn hand_out(&mut self, now: Timestamp, handout: Handout) {
+        let Handout {
+            member: (shard, membership),
+            epoch,
+            sequence,
+            message,
+        } = handout;
+        if shard == self.id {
+            self.group_delivery(now, membership, epoch, sequence, message);
+        } else {
+            let delivery = PeerMessage::GroupDelivery {
+                membership,
+                epoch,
+                sequence,
+                message,
+            };
+            self.tell(shard, delivery);
+        }
+    }
+
+    // ----------------------------------------------------------- at the member's shard
+
+    /// Makes a Session a member, or changes its options; gives the number of the membership.
+    pub(super) fn join(
+        &mut self,
+        session: SessionId,
+        filter: &str,
+        options: SubscriptionOptions,
+        id: u32,
+    ) -> u64 {
+        let group: Arc<str> = filter.strip_prefix("$share/").unwrap_or(filter).into();
+        let home = self.home(&group);
+        let known = self.membership(session, &group);
+        let membership = known.unwrap_or_else(|| self.next_number());
+        let epoch = 1;
+        match self.memberships.get_mut(&membership) {
+            Some(known) => (known.options, known.id) = (options, id),
+            None => {
+                let group = group.clone();
+                let new = Membership {
+                    session,
+                    group,
+                    home,
+                    options,
+                    id,
+                    epoch,
+                };
+                self.memberships.insert(membership, new);
+                self.clients.sessions[session]
+                    .memberships_mut()
+                    .push(membership);
+            }
+        }
+        self.tell(home, PeerMessage::GroupJoin { group, membership });
+        if known.is_none() {
+            let credit = self.credit_of(session);
+            self.tell(
+                home,
+                PeerMessage::GroupCredit {
+                    membership,
+                    epoch,
+                    credit,
+                },
+            );
+        }
+        membership
+    }
+
+    fn membership(&self, session: SessionId, group: &str) -> Option<u64> {
+        let named = |number: &&u64| *self.memberships[*number].group == *group;
+        self.clients.sessions[session]
+            .memberships()
+            .iter()
+            .find(named)
+            .copied()
+    }
+
+    /// What a member may have at a time: as much as may be in flight to it.
+    fn credit_of(&self, session: SessionId) -> u32 {
+        let connection = self.clients.sessions[session].connection;
+        let connection = connection.and_then(|id| self.clients.connections.get(id));
+        connection.map_or(0, |connection| u32::from(connection.send_quota))
+    }
+
+    /// A message comes from a group.
+    pub(super) fn group_delivery(
+        &mut self,
+        now: Timestamp,
+        membership: u64,
+        epoch: u32,
+        sequence: u64,
+        message: Message,
+    ) {
+        let known = self
+            .memberships
+            .get(&membership)
+            .filter(|known| known.epoch == epoch);
+        let Some(known) = known else {
+            // It was underway when its member left: the group has taken it back.
+            if message.qos() == QoS::AtMostOnce {
+                self.clients.counters.drop_for(DropReason::NotConnected);
+            }
+            return;
+        };
+        let qos = message.qos().min(known.options.qos);
+        let origin = Some(Box::new(GroupOrigin {
+            home: known.home,
+            membership,
+            sequence,
+        }));
+        let retain = message.retain() && known.options.retain_as_published;
+        let subscription_ids = SubscriptionIds::of(known.id);
+        let delivery = Delivery {
+            message,
+            qos,
+            retain,
+            subscription_ids,
+            origin,
+        };
+        self.clients.hand_over(now, known.session, delivery);
+    }
+
+    /// A Session has a connection again: its memberships get credit.
+    pub(super) fn resume_memberships(&mut self, session: SessionId) {
+        let credit = self.credit_of(session);
+        for membership in self.clients.sessions[session].memberships().to_vec() {
+            let Some(known) = self.memberships.get_mut(&membership) else {
+                continue;
+            };
+            known.epoch += 1;
+            let (home, epoch) = (known.home, known.epoch);
+            self.tell(
+                home,
+                PeerMessage::GroupCredit {
+                    membership,
+                    epoch,
+                    credit,
+                },
+            );
+        }
+    }
+
+    /// A Session has lost its connection: what it has not acknowledged goes back to its groups.
+    /// A message of QoS 2 that was sent stays, for the Client may have it. `[MQTT-4.8.2-4]`
+    pub(super) fn suspend_memberships(&mut self, session: SessionId) {
+        if self.clients.sessions[session].memberships().is_empty() {
+            return;
+        }
+        self.give_back(session);
+        for membership in self.clients.sessions[session].memberships().to_vec() {
+            let kept = self.held_by(session, membership);
+            let Some(known) = self.memberships.get_mut(&membership) else {
+                continue;
+            };
+            known.epoch += 1;
+            let home = known.home;
+            self.tell(home, PeerMessage::GroupSuspend { membership, kept });
+        }
+    }
+
+    /// Takes all deliveries from groups out of a Session but QoS 2 that was sent.
+    fn give_back(&mut self, session: SessionId) {
+        let Some(outgoing) = &mut self.clients.sessions[session].outgoing else {
+            return;
+        };
+        let before = outgoing.queued_bytes();
+        let returned = outgoing.take_back(|delivery, in_flight| {
+            delivery.origin.is_some() && !(in_flight && delivery.qos == QoS::ExactlyOnce)
+        });
+        self.clients.waiting_bytes -= before - outgoing.queued_bytes();
+        for delivery in returned {
+            // The group keeps only what was published with QoS 1 or 2.
+            if delivery.message.qos() == QoS::AtMostOnce {
+                self.clients.counters.drop_for(DropReason::NotConnected);
+            }
+        }
+        self.clients.tidy(session);
+    }
+
+    /// The numbers, in its group, of what a Session still has from one membership.
+    fn held_by(&self, session: SessionId, membership: u64) -> Vec<u64> {
+        let Some(outgoing) = &self.clients.sessions[session].outgoing else {
+            return Vec::new();
+        };
+        let of_it = |delivery: &Delivery| {
+            let origin = delivery.origin.as_deref()?;
+            (origin.membership == membership).then_some(origin.sequence)
+        };
+        outgoing.deliveries().filter_map(of_it).collect()
+    }
+
+    /// Ends a Session's membership in a group; what it has been handed it keeps. False: there was
+    /// none.
+    pub(super) fn leave_group(&mut self, session: SessionId, group: &str) -> bool {
+        let Some(membership) = self.membership(session, group) else {
+            return false;
+        };
+        let kept = self.held_by(session, membership);
+        self.clients.sessions[session]
+            .memberships_mut()
+            .retain(|known| *known != membership);
+        self.end_membership(membership, kept);
+        true
+    }
+
+    /// Ends all memberships of a Session that ends.
+    pub(super) fn end_memberships(&mut self, session: SessionId) {
+        if self.clients.sessions[session].memberships().is_empty() {
+            return;
+        }
+        self.give_back(session);
+        for membership in std::mem::take(self.clients.sessions[session].memberships_mut()) {
+            // [MQTT-4.8.2-5]
+            let kept = self.held_by(session, membership);
+            self.end_membership(membership, kept);
+        }
+    }
+
+    fn end_membership(&mut self, membership: u64, kept: Vec<u64>) {
+        if let Some(Membership { home, .. }) = self.memberships.remove(&membership) {
+            self.tell(home, PeerMessage::GroupLeave { membership, kept });
+        }
+    }
+}

@@ -1,0 +1,461 @@
+//! One shard of the broker: the state machine that all inputs go through.
+//!
+//! # Calling contract
+//!
+//! The driver owns sockets, clock and threads; the shard owns everything else. The driver calls
+//! [`Shard::handle`] with each [`Input`], and after a number of these, once per turn:
+//!
+//! 1. writes what [`Shard::output`] shows for each connection of [`Shard::take_dirty`], and says
+//!    how much of it went out with [`Input::Written`];
+//! 2. carries out [`Shard::take_commands`];
+//! 3. passes [`Shard::take_peer_messages`] on, in order, to the other shards;
+//! 4. sleeps until something happens or [`Shard::next_deadline`] has come, and then says
+//!    [`Input::Due`].
+//!
+//! The shard changes only in `handle`. The same inputs give the same outputs.
+
+mod acknowledge;
+mod close;
+mod connect;
+mod group;
+mod peers;
+mod publish;
+mod receive;
+mod retain;
+mod subscribe;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use dunlin_packet::Packet;
+use foldhash::fast::FixedState;
+
+use crate::clients::Clients;
+use crate::counters::Counters;
+use crate::event::Event;
+use crate::fault::Ending;
+use crate::id::{ConnectionId, SessionId, ShardId, ShardSet};
+use crate::limits::Limits;
+use crate::output::Output;
+use crate::peer::PeerMessage;
+use crate::policy::Policy;
+use crate::retained::Retained;
+use crate::routes::{Matches, Routes};
+use crate::shared::{Groups, MemberKey, Membership};
+use crate::time::Timestamp;
+use crate::timers::Timer;
+use subscribe::PendingSubAck;
+
+/// Batches of Retained Messages that are asked for after one input at most. The rest waits for the
+/// next, so that a search through a large tree holds up nobody.
+const READS_AT_ONCE: usize = 16;
+
+/// What a shard is told.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A Network Connection has been opened, or moved here.
+    Opened {
+        /// Its name from now on.
+        connection: ConnectionId,
+    },
+    /// Bytes came.
+    Received {
+        /// From whom.
+        connection: ConnectionId,
+        /// Any part of the stream of packets.
+        bytes: &'a [u8],
+    },
+    /// Some of what waited for a connection was written.
+    Written {
+        /// To whom.
+        connection: ConnectionId,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// The Client closed the connection, or it broke.
+    Lost {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Another shard says something.
+    Peer {
+        /// Which shard.
+        from: ShardId,
+        /// What, in order; all that has come is taken out.
+        messages: &'a mut Vec<PeerMessage>,
+    },
+    /// Time has passed: what is due happens.
+    Due,
+    /// Ends all connections; CONNECT is refused from now on.
+    Stop,
+}
+
+/// What the driver is to do with a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Close it in an orderly way; everything has been written. Its name means nothing any more.
+    Close(ConnectionId),
+    /// Close it at once, unwritten bytes or not. Its name means nothing any more.
+    Abort(ConnectionId),
+    /// Stop reading from it.
+    Pause(ConnectionId),
+    /// Go on reading from it.
+    Resume(ConnectionId),
+    /// Hand it over to the shard where its Session lives: [`Input::Opened`] and then
+    /// [`Input::Received`] with these bytes there. Its name here means nothing any more.
+    Move {
+        /// Which.
+        connection: ConnectionId,
+        /// Where to.
+        to: ShardId,
+        /// All that was received on it.
+        bytes: Vec<u8>,
+    },
+}
+
+/// What a shard is made with.
+#[derive(Clone, Debug)]
+pub struct ShardConfig {
+    /// Which shard it is.
+    pub id: ShardId,
+    /// How many there are.
+    pub shards: usize,
+    /// The seed of all hashing; the same in all shards, and unknown to Clients.
+    pub seed: u64,
+    /// The bounds of everything.
+    pub limits: Limits,
+    /// What Response Information begins with, for Clients that request it; the Client Identifier
+    /// follows.
+    pub response_topic_prefix: String,
+}
+
+impl ShardConfig {
+    /// Shard `id` of `shards`, with default limits.
+    pub fn new(id: ShardId, shards: usize, seed: u64) -> Self {
+        let response_topic_prefix = "response/".to_owned();
+        ShardConfig {
+            id,
+            shards,
+            seed,
+            limits: Limits::default(),
+            response_topic_prefix,
+        }
+    }
+}
+
+/// One shard: Sessions, their connections, and the topics that are at home here.
+pub struct Shard {
+    id: ShardId,
+    shards: usize,
+    /// The latest time that it was told.
+    now: Timestamp,
+    stopping: bool,
+    clients: Clients,
+    routes: Routes,
+    matches: Matches,
+    retained: Retained,
+    groups: Groups,
+    memberships: BTreeMap<u64, Membership>,
+    /// Which Session a stream of Retained Messages belongs to.
+    streams: BTreeMap<u64, SessionId>,
+    pending_subacks: BTreeMap<u64, PendingSubAck>,
+    /// Members of groups at home here whose shard is to be told once the group's filter is known.
+    pending_joins: VecDeque<(u64, MemberKey)>,
+    policy: Box<dyn Policy>,
+    response_topic_prefix: String,
+    /// Hashes Client Identifiers, topics and groups to their shard; the same in all shards.
+    placement: FixedState,
+    random: u64,
+    last_number: u64,
+    announcements: Announcements,
+    commands: Vec<Command>,
+    events: Vec<Event>,
+    /// What is to be said to each other shard.
+    outbound: Vec<Vec<PeerMessage>>,
+    /// What this shard says to itself.
+    inbound: VecDeque<PeerMessage>,
+}
+
+/// Announcements of interest to the other shards, and how far they have acted on them.
+struct Announcements {
+    last: u64,
+    /// By shard, the last one that it has acted on; this shard's own place counts as done.
+    known: Vec<u64>,
+    /// By shard, its last announcement that has not been confirmed to it.
+    to_confirm: Vec<Option<u64>>,
+}
+
+impl Shard {
+    /// A shard without connections and Sessions.
+    ///
+    /// # Panics
+    /// When the shard is not one of `config.shards`.
+    pub fn new(config: ShardConfig, policy: Box<dyn Policy>) -> Self {
+        let ShardConfig {
+            id,
+            shards,
+            seed,
+            limits,
+            response_topic_prefix,
+        } = config;
+        assert!(
+            id.index() < shards && shards <= ShardId::MAXIMUM,
+            "shard {id} of {shards}"
+        );
+        let placement = FixedState::with_seed(seed);
+        // Tables are seeded apart from the placement, or else all keys of a shard would collide.
+        let own = seed.rotate_left(17) ^ 0x9e37_79b9_7f4a_7c15;
+        Shard {
+            id,
+            shards,
+            now: Timestamp::default(),
+            stopping: false,
+            clients: Clients::new(limits, own),
+            routes: Routes::new(own ^ 1),
+            matches: Matches::default(),
+            retained: Retained::new(own ^ 2),
+            groups: Groups::new(own ^ 3),
+            memberships: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            pending_subacks: BTreeMap::new(),
+            pending_joins: VecDeque::new(),
+            policy,
+            response_topic_prefix,
+            placement,
+            random: own ^ id.index() as u64,
+            last_number: 0,
+            announcements: Announcements {
+                last: 0,
+                known: (0..shards)
+                    .map(|n| if n == id.index() { u64::MAX } else { 0 })
+                    .collect(),
+                to_confirm: vec![None; shards],
+            },
+            commands: Vec::new(),
+            events: Vec::new(),
+            outbound: (0..shards).map(|_| Vec::new()).collect(),
+            inbound: VecDeque::new(),
+        }
+    }
+
+    /// Takes an input at the time `now`. See the calling contract above.
+    pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
+        self.now = self.now.max(now);
+        let now = self.now;
+        match input {
+            Input::Opened { connection } => self.opened(now, connection),
+            Input::Received { connection, bytes } => self.received(now, connection, bytes),
+            Input::Written { connection, bytes } => self.written(now, connection, bytes),
+            Input::Lost { connection } => self.close(now, connection, Ending::ConnectionLost),
+            Input::Peer { from, messages } => {
+                for message in messages.drain(..) {
+                    self.hear(now, from, message);
+                    self.settle(now);
+                }
+                self.confirm_interest();
+            }
+            Input::Due => self.due(now),
+            Input::Stop => self.stop(now),
+        }
+        self.settle(now);
+    }
+
+    /// Follows up on what an input has set off inside of this shard, until nothing is left.
+    fn settle(&mut self, now: Timestamp) {
+        let mut reads = 0;
+        loop {
+            if let Some((home, report)) = self.clients.reports.pop_front() {
+                self.tell(home, report);
+            } else if let Some(message) = self.inbound.pop_front() {
+                self.hear(now, self.id, message);
+            } else if reads < READS_AT_ONCE
+                && let Some(session) = self.clients.hungry.pop()
+            {
+                reads += 1;
+                self.ask_for_retained(session);
+            } else {
+                break;
+            }
+        }
+    }
+
+    /// Says something to a shard, which may be this one.
+    fn tell(&mut self, to: ShardId, message: PeerMessage) {
+        if to == self.id {
+            self.inbound.push_back(message);
+        } else {
+            self.outbound[to.index()].push(message);
+        }
+    }
+
+    fn due(&mut self, now: Timestamp) {
+        self.retained.expire(now);
+        while let Some(timer) = self.clients.timers.pop_due(now) {
+            match timer {
+                Timer::Connection(index) => self.connection_due(now, index),
+                Timer::Will(session) => self.will_due(now, session),
+                Timer::Session(session) => self.end_session(now, session),
+            }
+        }
+    }
+
+    fn stop(&mut self, now: Timestamp) {
+        self.stopping = true;
+        let connections: Vec<_> = self.clients.connections.ids().collect();
+        for connection in connections {
+            self.close(now, connection, Ending::ShuttingDown);
+        }
+    }
+
+    // ------------------------------------------------------------------------- outputs
+
+    /// Connections that have something to write; each once.
+    pub fn take_dirty(&mut self, into: &mut Vec<ConnectionId>) {
+        into.clear();
+        std::mem::swap(into, &mut self.clients.dirty);
+    }
+
+    /// What waits to be written to a connection.
+    pub fn output(&self, connection: ConnectionId) -> Option<&Output> {
+        self.clients.connections.get(connection)?.output.as_deref()
+    }
+
+    /// What is to be done with connections, in order.
+    pub fn take_commands(&mut self, into: &mut Vec<Command>) {
+        into.clear();
+        std::mem::swap(into, &mut self.commands);
+    }
+
+    /// What is to be said to another shard, in order; appended to `into`.
+    pub fn take_peer_messages(&mut self, to: ShardId, into: &mut Vec<PeerMessage>) {
+        into.append(&mut self.outbound[to.index()]);
+    }
+
+    /// What happened, for logs and traces.
+    pub fn take_events(&mut self, into: &mut Vec<Event>) {
+        into.clear();
+        std::mem::swap(into, &mut self.events);
+    }
+
+    /// When [`Input::Due`] is to be said next.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        if !self.clients.hungry.is_empty() {
+            return Some(self.now);
+        }
+        let expiry = self.retained.next_expiry();
+        self.clients.timers.next().into_iter().chain(expiry).min()
+    }
+
+    // -------------------------------------------------------------------------- insight
+
+    /// Which shard this is.
+    pub fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            retained: self.retained.len() as u64,
+            ..self.clients.counters
+        }
+    }
+
+    /// What there is now.
+    pub fn gauges(&self) -> Gauges {
+        let (groups, group_waiting) = self.groups.totals();
+        let connected = |id: &SessionId| self.clients.sessions[*id].connection.is_some();
+        Gauges {
+            sessions: self.clients.sessions.len(),
+            sessions_connected: self.clients.sessions.ids().filter(connected).count(),
+            subscriptions: self.routes.subscriptions() + self.memberships.len(),
+            groups,
+            group_waiting,
+            waiting_bytes: self.clients.waiting_bytes,
+            retained: self.retained.len(),
+        }
+    }
+
+    /// The Client Identifiers of all Sessions, each with whether it is connected.
+    pub fn sessions(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.clients.sessions.ids().map(|id| {
+            let session = &self.clients.sessions[id];
+            (&*session.client_id, session.connection.is_some())
+        })
+    }
+
+    /// The Retained Messages that are at home here.
+    pub fn retained(&self) -> impl Iterator<Item = &crate::Message> {
+        self.retained.iter()
+    }
+
+    // ------------------------------------------------------------------------ placement
+
+    /// The shard where the Session with this Client Identifier lives.
+    pub fn home_of_session(&self, client_id: &str) -> ShardId {
+        self.home(client_id)
+    }
+
+    /// The shard that keeps the Retained Message of a topic, or the queue of a group.
+    fn home(&self, name: &str) -> ShardId {
+        use std::hash::BuildHasher;
+        // Hash keys end in bits that are good; the upper half is for the tables.
+        ShardId::new((self.placement.hash_one(name) % self.shards as u64) as usize)
+    }
+
+    /// The other shards.
+    fn others(&self) -> impl Iterator<Item = ShardId> + use<> {
+        let own = self.id.index();
+        (0..self.shards)
+            .filter(move |n| *n != own)
+            .map(ShardId::new)
+    }
+
+    /// A number that this shard has not used before.
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// The next of a sequence of random numbers that the seed determines (SplitMix64).
+    fn next_random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    fn send(&mut self, connection: ConnectionId, packet: &Packet<'_>) {
+        self.clients.send(connection, packet);
+    }
+}
+
+/// What there is in a shard now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Sessions.
+    pub sessions: usize,
+    /// Sessions with a connection.
+    pub sessions_connected: usize,
+    /// Subscriptions, shared ones included.
+    pub subscriptions: usize,
+    /// Shared Subscriptions at home here.
+    pub groups: usize,
+    /// Messages that wait in these.
+    pub group_waiting: usize,
+    /// Bytes of all messages that wait in Sessions.
+    pub waiting_bytes: usize,
+    /// Retained Messages.
+    pub retained: usize,
+}
+
+/// The shards that were told of a message.
+pub(crate) fn routed_to(peers: ShardSet, own: ShardId) -> ShardSet {
+    let mut routed = peers;
+    routed.insert(own);
+    routed
+}

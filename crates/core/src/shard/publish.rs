@@ -1,0 +1,312 @@
+//! PUBLISH from a Client, and the way of every Application Message to all who want it.
+
+use dunlin_packet::{
+    Packet, Properties, ProtocolVersion, PubAck, PubRec, Publish, QoS, ReasonCode,
+};
+
+use super::{Shard, routed_to};
+use crate::clients::Clients;
+use crate::connection::AliasesIn;
+use crate::counters::DropReason;
+use crate::fault::{Ending, Violation};
+use crate::id::{ConnectionId, SessionId, ShardSet};
+use crate::message::Message;
+use crate::peer::PeerMessage;
+use crate::routes::{Matches, Routes, Subscription};
+use crate::session::{Delivery, SubscriptionIds};
+use crate::shared::Offered;
+use crate::time::Timestamp;
+
+impl Shard {
+    pub(super) fn publish(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        session: SessionId,
+        body: &[u8],
+        publish: Publish<'_>,
+    ) -> Result<(), Ending> {
+        self.clients.counters.publishes_received += 1;
+        if let Some(alias) = publish.properties.topic_alias() {
+            // The aliases are set aside meanwhile, so that a Topic Name can be borrowed from them.
+            let maximum = self.clients.limits.topic_aliases_in;
+            let Some(connection) = self.clients.connections.get_mut(id) else {
+                return Ok(());
+            };
+            let mut aliases = connection
+                .aliases_in
+                .take()
+                .unwrap_or_else(|| Box::new(AliasesIn::new()));
+            let topic = aliases.resolve(alias, publish.topic, maximum)?;
+            let outcome = self.publish_to(now, id, session, body, &publish, topic);
+            if let Some(connection) = self.clients.connections.get_mut(id) {
+                connection.aliases_in = Some(aliases);
+            }
+            return outcome;
+        }
+        self.publish_to(now, id, session, body, &publish, publish.topic)
+    }
+
+    fn publish_to(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        session: SessionId,
+        body: &[u8],
+        publish: &Publish<'_>,
+        topic: &str,
+    ) -> Result<(), Ending> {
+        let levels = topic.bytes().filter(|&byte| byte == b'/').count() + 1;
+        if levels > self.clients.limits.topic_levels {
+            return Err(Violation::TopicTooDeep.into());
+        }
+        if publish.qos > QoS::AtMostOnce {
+            self.check_receive_maximum(id)?;
+        }
+        if publish.qos == QoS::ExactlyOnce && self.is_repeated(session, publish) {
+            self.acknowledge_publish(id, publish, ReasonCode::Success);
+            return Ok(());
+        }
+        let reason = match self.refusal(session, publish, topic) {
+            Some(ReasonCode::PayloadFormatInvalid) if publish.qos == QoS::AtMostOnce => {
+                return Err(Violation::PayloadNotUtf8.into());
+            }
+            Some(reason) => {
+                self.clients.counters.refused += 1;
+                reason
+            }
+            None => {
+                let message = Message::from_publish(body, publish, topic, now);
+                self.accept_message(now, message, Some(session))
+            }
+        };
+        if publish.qos == QoS::ExactlyOnce && !reason.is_error() {
+            self.note_received(id, session, publish);
+        }
+        self.acknowledge_publish(id, publish, reason);
+        Ok(())
+    }
+
+    /// Only a Client of 5.0 knows the Receive Maximum. `[MQTT-3.3.4-9]`
+    fn check_receive_maximum(&mut self, id: ConnectionId) -> Result<(), Violation> {
+        let maximum = self.clients.limits.receive_maximum;
+        match self.clients.connections.get(id) {
+            Some(connection)
+                if connection.version == ProtocolVersion::V5
+                    && connection.unacknowledged >= maximum =>
+            {
+                Err(Violation::ReceiveMaximumExceeded)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a QoS 2 message has been received before and not been released. `[MQTT-4.3.3-10]`
+    fn is_repeated(&self, session: SessionId, publish: &Publish<'_>) -> bool {
+        let received = &self.clients.sessions[session].received;
+        let known = |id| {
+            received
+                .as_ref()
+                .is_some_and(|received| received.contains(&id))
+        };
+        publish.packet_id.is_some_and(known)
+    }
+
+    fn note_received(&mut self, id: ConnectionId, session: SessionId, publish: &Publish<'_>) {
+        if let Some(packet_id) = publish.packet_id {
+            self.clients.sessions[session].receive(packet_id);
+        }
+        if let Some(connection) = self.clients.connections.get_mut(id) {
+            connection.unacknowledged = connection.unacknowledged.saturating_add(1);
+        }
+    }
+
+    /// Why a message is not accepted, if it is not.
+    fn refusal(
+        &self,
+        session: SessionId,
+        publish: &Publish<'_>,
+        topic: &str,
+    ) -> Option<ReasonCode> {
+        let client_id = &self.clients.sessions[session].client_id;
+        if !self.policy.publish(client_id, topic) {
+            return Some(ReasonCode::NotAuthorized);
+        }
+        // [MQTT-3.3.2-4]
+        let is_text = publish.properties.payload_format_indicator() == Some(1);
+        if is_text && std::str::from_utf8(publish.payload).is_err() {
+            return Some(ReasonCode::PayloadFormatInvalid);
+        }
+        None
+    }
+
+    fn acknowledge_publish(&mut self, id: ConnectionId, publish: &Publish<'_>, reason: ReasonCode) {
+        let Some(packet_id) = publish.packet_id else {
+            return;
+        };
+        let properties = Properties::EMPTY;
+        let packet = match publish.qos {
+            QoS::ExactlyOnce => Packet::PubRec(PubRec {
+                packet_id,
+                reason,
+                properties,
+            }),
+            _ => Packet::PubAck(PubAck {
+                packet_id,
+                reason,
+                properties,
+            }),
+        };
+        self.send(id, &packet);
+    }
+
+    /// Passes a message on to all who want it, and keeps it if it is to be retained. Gives the
+    /// Reason Code of its acknowledgement.
+    pub(super) fn accept_message(
+        &mut self,
+        now: Timestamp,
+        message: Message,
+        publisher: Option<SessionId>,
+    ) -> ReasonCode {
+        self.clients.counters.accepted += 1;
+        let mut matches = std::mem::take(&mut self.matches);
+        self.routes.find(message.topic(), &mut matches);
+        if matches.is_empty() {
+            self.clients.counters.no_subscriber += 1;
+        }
+        let wanted = self.deliver_here(now, &message, &matches, publisher);
+        for peer in matches.peers.iter() {
+            self.tell(peer, PeerMessage::Publish(message.clone()));
+        }
+        let reason = if wanted || !matches.peers.is_empty() {
+            ReasonCode::Success
+        } else {
+            if !matches.is_empty() {
+                self.clients.counters.no_subscriber += 1;
+            }
+            ReasonCode::NoMatchingSubscribers
+        };
+        let peers = matches.peers;
+        self.matches = matches;
+        if message.retain() {
+            self.retain(now, message, peers).unwrap_or(reason)
+        } else {
+            reason
+        }
+    }
+
+    /// Gives a message to its home, to be retained there. A Reason Code if that is refused here.
+    fn retain(&mut self, now: Timestamp, message: Message, peers: ShardSet) -> Option<ReasonCode> {
+        let home = self.home(message.topic());
+        let routed = routed_to(peers, self.id);
+        if home == self.id {
+            return self.retain_here(now, message, routed).err();
+        }
+        self.tell(home, PeerMessage::Retain { message, routed });
+        None
+    }
+
+    /// Delivers a message to the Sessions and Shared Subscriptions of this shard that match. True
+    /// if there were any.
+    pub(super) fn deliver_here(
+        &mut self,
+        now: Timestamp,
+        message: &Message,
+        matches: &Matches,
+        publisher: Option<SessionId>,
+    ) -> bool {
+        let mut any = !matches.groups.is_empty();
+        let Shard {
+            routes, clients, ..
+        } = self;
+        if let [filter] = matches.filters.as_slice() {
+            for subscription in routes.subscribers(*filter) {
+                if subscription.options.no_local && publisher == Some(subscription.session) {
+                    continue;
+                }
+                any = true;
+                clients.deliver(now, subscription.session, delivery(message, subscription));
+            }
+        } else if !matches.filters.is_empty() {
+            any |= deliver_once_each(now, routes, clients, message, matches, publisher);
+        }
+        if message.retain() && !self.streams.is_empty() {
+            self.supersede(message, matches);
+        }
+        for group in &matches.groups {
+            match self.groups.offer(*group, message, &self.clients.limits) {
+                Offered::Taken(handout) => {
+                    self.clients.counters.due += 1;
+                    self.hand_out(now, handout);
+                }
+                Offered::Queued => self.clients.counters.due += 1,
+                Offered::Full => {
+                    self.clients.counters.due += 1;
+                    self.clients.counters.drop_for(DropReason::QueueFull);
+                }
+                Offered::NobodyThere => {
+                    self.clients.counters.due += 1;
+                    self.clients.counters.drop_for(DropReason::NotConnected);
+                }
+            }
+        }
+        any
+    }
+}
+
+/// What one subscription makes of a message.
+#[inline]
+fn delivery(message: &Message, subscription: &Subscription) -> Delivery {
+    let options = subscription.options;
+    Delivery {
+        message: message.clone(),
+        qos: message.qos().min(options.qos),
+        // [MQTT-3.3.1-12], [MQTT-3.3.1-13]
+        retain: message.retain() && options.retain_as_published,
+        subscription_ids: SubscriptionIds::of(subscription.id),
+        origin: None,
+    }
+}
+
+/// Delivers one copy to each Session, whichever of its subscriptions match: with the highest QoS
+/// granted and all Subscription Identifiers. `[MQTT-3.3.4-2]`, `[MQTT-3.3.4-3]`
+fn deliver_once_each(
+    now: Timestamp,
+    routes: &Routes,
+    clients: &mut Clients,
+    message: &Message,
+    matches: &Matches,
+    publisher: Option<SessionId>,
+) -> bool {
+    let mut deliveries: Vec<(SessionId, Delivery)> = Vec::new();
+    clients.last_mark += 1;
+    let mark = clients.last_mark;
+    let subscriptions = matches
+        .filters
+        .iter()
+        .flat_map(|filter| routes.subscribers(*filter));
+    for subscription in subscriptions {
+        if subscription.options.no_local && publisher == Some(subscription.session) {
+            continue;
+        }
+        let Some(session) = clients.sessions.get_mut(subscription.session) else {
+            continue;
+        };
+        let (last, place) = session.mark;
+        if last == mark {
+            let (_, known) = &mut deliveries[place as usize];
+            let further = delivery(message, subscription);
+            known.qos = known.qos.max(further.qos);
+            known.retain |= further.retain;
+            known.subscription_ids.push(subscription.id);
+        } else {
+            session.mark = (mark, deliveries.len() as u32);
+            deliveries.push((subscription.session, delivery(message, subscription)));
+        }
+    }
+    let any = !deliveries.is_empty();
+    for (session, delivery) in deliveries {
+        clients.deliver(now, session, delivery);
+    }
+    any
+}

@@ -1,0 +1,211 @@
+//! From bytes to packets, and each packet to the one who handles it.
+
+use dunlin_packet::{Frame, Framing, Packet, PacketType, split_frame};
+
+use super::{Command, Shard};
+use crate::connection::{Connection, Phase, is_a_clients};
+use crate::fault::{Ending, Violation};
+use crate::id::{ConnectionId, SessionId, ShardId};
+use crate::time::Timestamp;
+use crate::timers::Timer;
+
+/// What becomes of the bytes after a packet.
+pub(super) enum Flow {
+    /// They are looked at.
+    Continue,
+    /// The connection is to be handed over; the packet has not been used up.
+    Move(ShardId),
+}
+
+impl Shard {
+    pub(super) fn opened(&mut self, now: Timestamp, id: ConnectionId) {
+        self.clients.counters.connections_opened += 1;
+        let mut connection = Connection::new(id, now);
+        let deadline = now.after(self.clients.limits.connect_timeout);
+        let timer = Timer::Connection(id.index() as u32);
+        self.clients
+            .timers
+            .set(timer, &mut connection.deadline, deadline);
+        self.clients.connections.insert(connection);
+        if self.stopping {
+            self.close(now, id, Ending::ShuttingDown);
+        }
+    }
+
+    pub(super) fn received(&mut self, now: Timestamp, id: ConnectionId, bytes: &[u8]) {
+        self.clients.counters.bytes_received += bytes.len() as u64;
+        let Some(connection) = self.clients.connections.get_mut(id) else {
+            return;
+        };
+        connection.last_received = now;
+        if connection.partial.is_empty() && !connection.paused {
+            self.receive_from(now, id, bytes);
+        } else {
+            let mut buffer = std::mem::take(&mut connection.partial);
+            buffer.extend_from_slice(bytes);
+            self.clients.partial_bytes += bytes.len();
+            self.receive_again(now, id, buffer);
+        }
+    }
+
+    /// Looks at bytes that were kept, with what has come since.
+    pub(super) fn receive_again(&mut self, now: Timestamp, id: ConnectionId, buffer: Vec<u8>) {
+        let Some(connection) = self.clients.connections.get_mut(id) else {
+            return;
+        };
+        if connection.paused {
+            connection.partial = buffer;
+            return;
+        }
+        self.clients.partial_bytes -= buffer.len();
+        self.receive_from(now, id, &buffer);
+    }
+
+    /// Handles all complete packets in `bytes` and keeps the rest.
+    fn receive_from(&mut self, now: Timestamp, id: ConnectionId, mut bytes: &[u8]) {
+        loop {
+            let maximum = self.clients.limits.packet_size;
+            let (frame, length) = match split_frame(bytes, maximum) {
+                Ok(Framing::Complete { frame, length }) => (frame, length),
+                Ok(Framing::Incomplete { .. }) => break,
+                Err(malformed) => return self.close(now, id, malformed.into()),
+            };
+            self.clients.counters.packets_received += 1;
+            match self.packet(now, id, frame) {
+                Ok(Flow::Continue) => bytes = &bytes[length..],
+                Ok(Flow::Move(to)) => return self.hand_over_connection(id, to, bytes),
+                Err(ending) => return self.close(now, id, ending),
+            }
+            match self.clients.connections.get(id) {
+                None
+                | Some(Connection {
+                    phase: Phase::Closing,
+                    ..
+                }) => return,
+                Some(connection) if connection.paused => break,
+                Some(connection) => {
+                    if connection.pending_output() > self.clients.limits.output_bytes_hard {
+                        return self.close(now, id, Ending::OutputFull);
+                    }
+                }
+            }
+        }
+        self.keep_partial(now, id, bytes);
+    }
+
+    fn keep_partial(&mut self, now: Timestamp, id: ConnectionId, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.clients.partial_bytes + bytes.len() > self.clients.limits.partial_bytes {
+            return self.close(now, id, Ending::ReceiveBuffersFull);
+        }
+        if let Some(connection) = self.clients.connections.get_mut(id) {
+            self.clients.partial_bytes += bytes.len();
+            connection.partial = bytes.to_vec();
+        }
+    }
+
+    fn hand_over_connection(&mut self, id: ConnectionId, to: ShardId, bytes: &[u8]) {
+        self.clients.remove_connection(id);
+        self.commands.push(Command::Move {
+            connection: id,
+            to,
+            bytes: bytes.to_vec(),
+        });
+    }
+
+    /// Handles one packet.
+    fn packet(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        frame: Frame<'_>,
+    ) -> Result<Flow, Ending> {
+        let Some(connection) = self.clients.connections.get(id) else {
+            return Ok(Flow::Continue);
+        };
+        match &connection.phase {
+            Phase::Open(session) => {
+                let session = *session;
+                self.packet_of_session(now, id, session, frame)?;
+                Ok(Flow::Continue)
+            }
+            Phase::Opening if frame.packet_type != PacketType::Connect => {
+                Err(Violation::FirstPacketNotConnect(frame.packet_type).into())
+            }
+            Phase::Opening => self.connect_packet(now, id, frame.body),
+            Phase::Authenticating(_) => {
+                self.packet_before_connack(now, id, frame)?;
+                Ok(Flow::Continue)
+            }
+            Phase::Closing => Ok(Flow::Continue),
+        }
+    }
+
+    fn packet_before_connack(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        frame: Frame<'_>,
+    ) -> Result<(), Ending> {
+        match Packet::decode(dunlin_packet::ProtocolVersion::V5, frame)? {
+            Packet::Auth(auth) => self.auth_before_connack(now, id, auth),
+            Packet::Disconnect(disconnect) => Err(Ending::Disconnected(disconnect.reason)),
+            _ => Err(Violation::PacketBeforeConnAck(frame.packet_type).into()),
+        }
+    }
+
+    fn packet_of_session(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        session: SessionId,
+        frame: Frame<'_>,
+    ) -> Result<(), Ending> {
+        let Some(connection) = self.clients.connections.get(id) else {
+            return Ok(());
+        };
+        let version = connection.version;
+        if !is_a_clients(frame.packet_type, version) {
+            return Err(Violation::NotAClientsPacket(frame.packet_type).into());
+        }
+        match Packet::decode(version, frame)? {
+            Packet::Publish(publish) => self.publish(now, id, session, frame.body, publish)?,
+            Packet::PubAck(puback) => self.puback(now, session, puback),
+            Packet::PubRec(pubrec) => self.pubrec(now, id, session, pubrec),
+            Packet::PubRel(pubrel) => self.pubrel(id, session, pubrel),
+            Packet::PubComp(pubcomp) => self.pubcomp(now, session, pubcomp),
+            Packet::Subscribe(subscribe) => self.subscribe(now, id, session, subscribe)?,
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(id, session, unsubscribe),
+            Packet::PingReq => self.send(id, &Packet::PingResp),
+            Packet::Disconnect(disconnect) => {
+                return Err(self.disconnect(session, disconnect));
+            }
+            Packet::Auth(auth) => self.re_authenticate(id, auth)?,
+            Packet::Connect(_) => return Err(Violation::SecondConnect.into()),
+            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
+                return Err(Violation::NotAClientsPacket(frame.packet_type).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops reading from a connection, or goes on, as its unanswered packets demand.
+    pub(super) fn regulate(&mut self, now: Timestamp, id: ConnectionId) {
+        let limit = self.clients.limits.pending_answers;
+        let Some(connection) = self.clients.connections.get_mut(id) else {
+            return;
+        };
+        let pending = usize::from(connection.pending_answers);
+        if !connection.paused && pending >= limit {
+            connection.paused = true;
+            self.commands.push(Command::Pause(id));
+        } else if connection.paused && pending <= limit / 2 {
+            connection.paused = false;
+            let buffer = std::mem::take(&mut connection.partial);
+            self.commands.push(Command::Resume(id));
+            self.receive_again(now, id, buffer);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Retained Messages: kept at their topic's home, and streamed to Sessions that subscribe.
+
+use dunlin_packet::{QoS, ReasonCode, TopicFilter, TopicName};
+
+use super::Shard;
+use crate::id::{SessionId, ShardId, ShardSet};
+use crate::message::Message;
+use crate::peer::PeerMessage;
+use crate::retained::{RetainedFull, RetainedStream};
+use crate::routes::Matches;
+use crate::session::Delivery;
+use crate::time::Timestamp;
+
+impl Shard {
+    // ------------------------------------------------------------------- at the home
+
+    /// Keeps a message here, and passes it on to those who have subscribed since its publisher's
+    /// shard looked: `routed` are the shards that have it.
+    pub(super) fn retain_here(
+        &mut self,
+        now: Timestamp,
+        message: Message,
+        routed: ShardSet,
+    ) -> Result<(), ReasonCode> {
+        if self.shards > 1 {
+            self.route_late(now, &message, routed);
+        }
+        let kept = self.retained.set(message, &self.clients.limits);
+        kept.map_err(|RetainedFull| {
+            self.clients.counters.retained_refused += 1;
+            ReasonCode::QuotaExceeded
+        })
+    }
+
+    /// A Session that subscribes just now gets the Retained Message that was there before this one
+    /// or this one as a new message; that it gets neither must not be.
+    fn route_late(&mut self, now: Timestamp, message: &Message, routed: ShardSet) {
+        let mut matches = std::mem::take(&mut self.matches);
+        self.routes.find(message.topic(), &mut matches);
+        let late = matches.peers.without(routed);
+        for peer in late.iter() {
+            self.tell(peer, PeerMessage::Publish(message.clone()));
+        }
+        if !routed.contains(self.id) {
+            self.deliver_here(now, message, &matches, None);
+        }
+        self.matches = matches;
+    }
+
+    pub(super) fn read_retained(
+        &mut self,
+        now: Timestamp,
+        reader: (ShardId, u64),
+        filter: Option<std::sync::Arc<str>>,
+    ) {
+        let (messages, end) = self.retained.read(now, reader, filter);
+        let (to, stream) = reader;
+        self.tell(
+            to,
+            PeerMessage::RetainedBatch {
+                stream,
+                messages,
+                end,
+            },
+        );
+    }
+
+    // ---------------------------------------------------------- at the Session's shard
+
+    /// Asks for the Retained Messages that a Session is to be sent.
+    pub(super) fn begin_streams(&mut self, session: SessionId, streams: Vec<RetainedStream>) {
+        for mut stream in streams {
+            stream.asked = true;
+            self.streams.insert(stream.id, session);
+            let filter = Some(stream.filter.clone());
+            self.tell(
+                stream.home,
+                PeerMessage::RetainedRead {
+                    stream: stream.id,
+                    filter,
+                },
+            );
+            self.clients.sessions[session]
+                .retained_streams_mut()
+                .push(stream);
+        }
+    }
+
+    /// A Session has sent all that waited for it: it can take more Retained Messages.
+    pub(super) fn ask_for_retained(&mut self, session: SessionId) {
+        let Some(session) = self.clients.sessions.get_mut(session) else {
+            return;
+        };
+        let mut asked = Vec::new();
+        for stream in session.retained_streams_mut() {
+            if !stream.asked {
+                stream.asked = true;
+                asked.push((stream.home, stream.id));
+                break;
+            }
+        }
+        for (home, stream) in asked {
+            self.tell(
+                home,
+                PeerMessage::RetainedRead {
+                    stream,
+                    filter: None,
+                },
+            );
+        }
+    }
+
+    /// A batch has come.
+    pub(super) fn retained_batch(
+        &mut self,
+        now: Timestamp,
+        stream: u64,
+        messages: Vec<Message>,
+        end: bool,
+    ) {
+        let Some(&id) = self.streams.get(&stream) else {
+            return;
+        };
+        let streams = self.clients.sessions[id].retained_streams_mut();
+        let Some(place) = streams.iter().position(|known| known.id == stream) else {
+            return;
+        };
+        streams[place].asked = false;
+        // Set aside while the Session is sent what came.
+        let current = streams.swap_remove(place);
+        for message in messages {
+            if current.is_superseded(topic_hash(&self.placement, message.topic())) {
+                continue;
+            }
+            self.clients.counters.retained_sent += 1;
+            let qos: QoS = message.qos().min(current.qos);
+            let subscription_ids = current.subscription_ids.clone();
+            // [MQTT-3.3.1-8]
+            let (retain, origin) = (true, None);
+            let delivery = Delivery {
+                message,
+                qos,
+                retain,
+                subscription_ids,
+                origin,
+            };
+            self.clients.deliver(now, id, delivery);
+        }
+        if end {
+            self.streams.remove(&stream);
+        } else {
+            self.clients.sessions[id]
+                .retained_streams_mut()
+                .push(current);
+        }
+        self.clients.pump(now, id);
+    }
+
+    /// Notes for the streams on their way that Sessions were sent something newer.
+    pub(super) fn supersede(&mut self, message: &Message, matches: &Matches) {
+        let Ok(topic) = TopicName::parse(message.topic()) else {
+            return;
+        };
+        let hash = topic_hash(&self.placement, message.topic());
+        let Shard {
+            routes, clients, ..
+        } = self;
+        for filter in &matches.filters {
+            for subscription in routes.subscribers(*filter) {
+                let Some(session) = clients.sessions.get_mut(subscription.session) else {
+                    continue;
+                };
+                for stream in session.retained_streams_mut() {
+                    if TopicFilter::parse(&stream.filter).is_ok_and(|filter| filter.matches(topic))
+                    {
+                        stream.supersede(hash);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A Session has unsubscribed: what is on its way is not wanted any more.
+    pub(super) fn end_stream_of(&mut self, session: SessionId, filter: &str) {
+        let streams = std::mem::take(self.clients.sessions[session].retained_streams_mut());
+        let (ended, kept) = streams
+            .into_iter()
+            .partition(|stream| *stream.filter == *filter);
+        *self.clients.sessions[session].retained_streams_mut() = kept;
+        self.close_streams(ended);
+    }
+
+    pub(super) fn end_streams(&mut self, session: SessionId) {
+        let streams = std::mem::take(self.clients.sessions[session].retained_streams_mut());
+        self.close_streams(streams);
+    }
+
+    fn close_streams(&mut self, streams: Vec<RetainedStream>) {
+        for stream in streams {
+            self.streams.remove(&stream.id);
+            self.tell(
+                stream.home,
+                PeerMessage::RetainedClose { stream: stream.id },
+            );
+        }
+    }
+}
+
+fn topic_hash(hasher: &foldhash::fast::FixedState, topic: &str) -> u64 {
+    use std::hash::BuildHasher;
+    hasher.hash_one(topic)
+}

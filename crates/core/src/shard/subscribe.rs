@@ -1,0 +1,361 @@
+//! SUBSCRIBE and UNSUBSCRIBE, and when SUBACK may be sent.
+//!
+//! SUBACK promises that a message published from now on is delivered. So it waits until the other
+//! shards know of the filter, and the home of a Shared Subscription of its new member. Only then
+//! are Retained Messages asked for.
+
+use std::sync::Arc;
+
+use dunlin_packet::{
+    Packet, PacketId, Properties, QoS, ReasonCode, RetainHandling, SubAck, Subscribe,
+    SubscriptionOptions, TopicFilter, UnsubAck, Unsubscribe,
+};
+
+use super::Shard;
+use crate::event::Event;
+use crate::fault::{Ending, Violation};
+use crate::id::{ConnectionId, SessionId};
+use crate::peer::PeerMessage;
+use crate::retained::RetainedStream;
+use crate::routes::{Subscribed, Subscription};
+use crate::session::SubscriptionIds;
+use crate::time::Timestamp;
+use crate::topic_tree::NodeId;
+
+/// A SUBACK that waits for other shards.
+pub(super) struct PendingSubAck {
+    connection: ConnectionId,
+    session: SessionId,
+    packet_id: PacketId,
+    reasons: Vec<u8>,
+    /// The announcement of interest that all shards must know.
+    announcement: u64,
+    /// Memberships that have not been confirmed.
+    joins: Vec<u64>,
+    /// What is to follow it.
+    streams: Vec<RetainedStream>,
+}
+
+/// One entry of a SUBSCRIBE.
+#[derive(Clone, Copy)]
+struct Wanted {
+    options: SubscriptionOptions,
+    /// The Subscription Identifier; 0: none.
+    id: u32,
+}
+
+impl Shard {
+    pub(super) fn subscribe(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        session: SessionId,
+        subscribe: Subscribe<'_>,
+    ) -> Result<(), Ending> {
+        let identifier = subscribe
+            .properties
+            .subscription_identifiers()
+            .next()
+            .unwrap_or(0);
+        let mut pending = PendingSubAck {
+            connection: id,
+            session,
+            packet_id: subscribe.packet_id,
+            reasons: Vec::with_capacity(subscribe.filters.len()),
+            announcement: 0,
+            joins: Vec::new(),
+            streams: Vec::new(),
+        };
+        for entry in subscribe.filters.iter() {
+            let wanted = Wanted {
+                options: entry.options,
+                id: identifier,
+            };
+            let reason = self.subscribe_to(session, entry.filter, wanted, &mut pending)?;
+            pending.reasons.push(reason as u8);
+            let client_id = self.clients.sessions[session].client_id.clone();
+            self.emit(Event::Subscribed {
+                client_id,
+                filter: entry.filter.into(),
+                reason,
+            });
+        }
+        pending.announcement = self.announcements.last;
+        if self.is_ready(&pending) {
+            self.send_suback(pending);
+            return Ok(());
+        }
+        if let Some(connection) = self.clients.connections.get_mut(id) {
+            connection.pending_answers += 1;
+        }
+        let number = self.next_number();
+        self.pending_subacks.insert(number, pending);
+        self.regulate(now, id);
+        Ok(())
+    }
+
+    /// Carries out one entry; gives its Reason Code.
+    fn subscribe_to(
+        &mut self,
+        session: SessionId,
+        text: &str,
+        mut wanted: Wanted,
+        pending: &mut PendingSubAck,
+    ) -> Result<ReasonCode, Ending> {
+        let limits = &self.clients.limits;
+        let Ok(filter) = TopicFilter::parse(text) else {
+            return Ok(ReasonCode::TopicFilterInvalid);
+        };
+        if filter.levels().count() > limits.topic_levels + 2 {
+            return Ok(ReasonCode::TopicFilterInvalid);
+        }
+        let known = &self.clients.sessions[session];
+        if known.subscriptions.len() + known.memberships().len() >= limits.subscriptions {
+            return Ok(ReasonCode::QuotaExceeded);
+        }
+        let granted = self
+            .policy
+            .subscribe(&known.client_id, text, wanted.options.qos);
+        let Some(granted) = granted else {
+            return Ok(ReasonCode::NotAuthorized);
+        };
+        wanted.options.qos = granted;
+        if filter.share().is_some() {
+            // [MQTT-3.8.3-4]
+            if wanted.options.no_local {
+                return Err(Violation::NoLocalOnShared.into());
+            }
+            let join = self.join(session, text, wanted.options, wanted.id);
+            pending.joins.push(join);
+        } else {
+            let subscribed = self.subscribe_plainly(session, text, wanted);
+            self.want_retained(text, wanted, &subscribed, pending);
+        }
+        Ok(match granted {
+            QoS::AtMostOnce => ReasonCode::Success,
+            QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
+            QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
+        })
+    }
+
+    fn subscribe_plainly(
+        &mut self,
+        session: SessionId,
+        filter: &str,
+        wanted: Wanted,
+    ) -> Subscribed {
+        let Wanted { options, id } = wanted;
+        let subscribed = self.routes.subscribe(
+            filter,
+            Subscription {
+                session,
+                id,
+                options,
+            },
+        );
+        self.clients.sessions[session]
+            .subscriptions
+            .insert(subscribed.filter);
+        if subscribed.first {
+            self.announce(filter);
+        }
+        subscribed
+    }
+
+    /// Notes which homes are to be asked for Retained Messages. `[MQTT-3.3.1-9]` and following
+    fn want_retained(
+        &mut self,
+        filter: &str,
+        wanted: Wanted,
+        subscribed: &Subscribed,
+        pending: &mut PendingSubAck,
+    ) {
+        match wanted.options.retain_handling {
+            RetainHandling::DoNotSend => return,
+            RetainHandling::SendIfNew if subscribed.existed => return,
+            _ => {}
+        }
+        let homes: Vec<_> = match TopicFilter::parse(filter) {
+            Ok(parsed) if !parsed.has_wildcard() => vec![self.home(filter)],
+            _ => self.others().chain([self.id]).collect(),
+        };
+        let filter: Arc<str> = filter.into();
+        for home in homes {
+            let ids = SubscriptionIds::of(wanted.id);
+            let number = self.next_number();
+            let qos = wanted.options.qos;
+            pending
+                .streams
+                .push(RetainedStream::new(number, home, filter.clone(), qos, ids));
+        }
+    }
+
+    // ------------------------------------------------------------------------- SUBACK
+
+    fn is_ready(&self, pending: &PendingSubAck) -> bool {
+        pending.joins.is_empty() && pending.announcement <= self.announced_to_all()
+    }
+
+    fn send_suback(&mut self, pending: PendingSubAck) {
+        let PendingSubAck {
+            connection: id,
+            session,
+            packet_id,
+            reasons,
+            streams,
+            ..
+        } = pending;
+        let Some(connection) = self.clients.connections.get(id) else {
+            return;
+        };
+        if connection.session() != Some(session) {
+            return;
+        }
+        let (properties, reasons) = (Properties::EMPTY, reasons.as_slice());
+        self.send(
+            id,
+            &Packet::SubAck(SubAck {
+                packet_id,
+                properties,
+                reasons,
+            }),
+        );
+        self.begin_streams(session, streams);
+    }
+
+    /// Sends those SUBACKs for which the last answer has come.
+    pub(super) fn send_ready_subacks(&mut self, now: Timestamp) {
+        let ready =
+            |(number, pending): (&u64, &PendingSubAck)| self.is_ready(pending).then_some(*number);
+        let ready: Vec<u64> = self.pending_subacks.iter().filter_map(ready).collect();
+        for number in ready {
+            let Some(pending) = self.pending_subacks.remove(&number) else {
+                continue;
+            };
+            let id = pending.connection;
+            self.send_suback(pending);
+            if let Some(connection) = self.clients.connections.get_mut(id) {
+                connection.pending_answers -= 1;
+                self.regulate(now, id);
+            }
+        }
+    }
+
+    /// A membership has been confirmed by its home.
+    pub(super) fn joined(&mut self, now: Timestamp, membership: u64) {
+        for pending in self.pending_subacks.values_mut() {
+            pending.joins.retain(|awaited| *awaited != membership);
+        }
+        self.send_ready_subacks(now);
+    }
+
+    // -------------------------------------------------------------------- UNSUBSCRIBE
+
+    pub(super) fn unsubscribe(
+        &mut self,
+        id: ConnectionId,
+        session: SessionId,
+        unsubscribe: Unsubscribe<'_>,
+    ) {
+        let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
+        for filter in unsubscribe.filters.iter() {
+            let reason = if self.unsubscribe_from(session, filter) {
+                let client_id = self.clients.sessions[session].client_id.clone();
+                self.emit(Event::Unsubscribed {
+                    client_id,
+                    filter: filter.into(),
+                });
+                ReasonCode::Success
+            } else if TopicFilter::parse(filter).is_err() {
+                ReasonCode::TopicFilterInvalid
+            } else {
+                ReasonCode::NoSubscriptionExisted
+            };
+            reasons.push(reason as u8);
+        }
+        let (packet_id, properties) = (unsubscribe.packet_id, Properties::EMPTY);
+        let reasons = reasons.as_slice();
+        self.send(
+            id,
+            &Packet::UnsubAck(UnsubAck {
+                packet_id,
+                properties,
+                reasons,
+            }),
+        );
+    }
+
+    /// Ends a subscription. False: there was none.
+    fn unsubscribe_from(&mut self, session: SessionId, filter: &str) -> bool {
+        if let Some(group) = filter.strip_prefix("$share/") {
+            return self.leave_group(session, group);
+        }
+        let Some(node) = self.routes.subscription(session, filter) else {
+            return false;
+        };
+        self.clients.sessions[session].subscriptions.remove(node);
+        self.end_stream_of(session, filter);
+        self.unroute(session, node);
+        true
+    }
+
+    fn unroute(&mut self, session: SessionId, filter: NodeId) {
+        if self.routes.unsubscribe(filter, session) {
+            if self.shards > 1 {
+                let text: Arc<str> = self.routes.filter(filter).into();
+                self.withdraw(&text);
+            }
+            self.routes.prune(filter);
+        }
+    }
+
+    /// Ends all subscriptions of a Session but the shared ones.
+    pub(super) fn end_subscriptions(&mut self, session: SessionId) {
+        let subscriptions = std::mem::take(&mut self.clients.sessions[session].subscriptions);
+        for filter in subscriptions.iter() {
+            self.unroute(session, filter);
+        }
+    }
+
+    // ----------------------------------------------------------------------- interest
+
+    /// Tells all other shards that this one wants the messages that a filter matches.
+    pub(super) fn announce(&mut self, filter: &str) {
+        if self.shards == 1 {
+            return;
+        }
+        self.announcements.last += 1;
+        let (filter, sequence): (Arc<str>, _) = (filter.into(), self.announcements.last);
+        for peer in self.others() {
+            self.tell(
+                peer,
+                PeerMessage::Interest {
+                    filter: filter.clone(),
+                    sequence,
+                },
+            );
+        }
+    }
+
+    /// Tells them that it does not any more.
+    pub(super) fn withdraw(&mut self, filter: &Arc<str>) {
+        for peer in self.others() {
+            self.tell(
+                peer,
+                PeerMessage::NoInterest {
+                    filter: filter.clone(),
+                },
+            );
+        }
+    }
+
+    /// The last announcement that all other shards have acted on.
+    pub(super) fn announced_to_all(&self) -> u64 {
+        self.announcements
+            .known
+            .iter()
+            .copied()
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+}

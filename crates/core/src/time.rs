@@ -1,0 +1,67 @@
+//! Points in time, as the driver of a shard tells them. Core reads no clock.
+
+use std::time::Duration;
+
+/// A point in time in milliseconds since an epoch that the driver chooses.
+///
+/// It never runs backwards within a shard: the shard keeps the latest one it was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// Later than everything: a deadline that never comes.
+    pub const NEVER: Timestamp = Timestamp(u64::MAX);
+
+    /// The point `millis` milliseconds after the epoch.
+    pub const fn from_millis(millis: u64) -> Self {
+        Timestamp(millis)
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// This point plus `duration`, at most [`Timestamp::NEVER`].
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Timestamp(
+            self.0
+                .saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        )
+    }
+
+    /// This point plus a number of seconds, the unit of all intervals of MQTT.
+    #[must_use]
+    pub fn after_seconds(self, seconds: u32) -> Self {
+        Timestamp(self.0.saturating_add(u64::from(seconds) * 1000))
+    }
+
+    /// Whole seconds from this point until `later`, rounded up; 0 when `later` has passed.
+    pub fn seconds_until(self, later: Timestamp) -> u32 {
+        u32::try_from(later.0.saturating_sub(self.0).div_ceil(1000)).unwrap_or(u32::MAX)
+    }
+
+    /// The time from this point until `later`; zero when `later` has passed.
+    pub fn until(self, later: Timestamp) -> Duration {
+        Duration::from_millis(later.0.saturating_sub(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_rounded_up_and_never_negative() {
+        let t = Timestamp::from_millis(1_500);
+        assert_eq!(t.seconds_until(Timestamp::from_millis(1_501)), 1);
+        assert_eq!(t.seconds_until(Timestamp::from_millis(3_500)), 2);
+        assert_eq!(t.seconds_until(Timestamp::from_millis(0)), 0);
+    }
+
+    #[test]
+    fn never_stays_never() {
+        assert_eq!(Timestamp::NEVER.after_seconds(1), Timestamp::NEVER);
+    }
+}

@@ -1,0 +1,71 @@
+//! Deadlines of one shard, soonest first.
+
+use std::collections::BTreeSet;
+
+use crate::id::SessionId;
+use crate::time::Timestamp;
+
+/// What is due at a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// The connection in this place has been silent, is late, or does not close.
+    Connection(u32),
+    /// The Will Delay Interval of a Session has passed.
+    Will(SessionId),
+    /// The Session Expiry Interval has passed.
+    Session(SessionId),
+}
+
+/// A set of deadlines. Each timer is in it at most once, and its owner knows the deadline that it
+/// set; so the set is no larger than what it watches.
+#[derive(Default, Debug)]
+pub(crate) struct Timers(BTreeSet<(Timestamp, Timer)>);
+
+impl Timers {
+    /// Moves a timer from the deadline in `current` to `deadline`, and notes that there.
+    /// [`Timestamp::NEVER`] means that it does not run.
+    pub(crate) fn set(&mut self, timer: Timer, current: &mut Timestamp, deadline: Timestamp) {
+        if *current == deadline {
+            return;
+        }
+        if *current != Timestamp::NEVER {
+            self.0.remove(&(*current, timer));
+        }
+        if deadline != Timestamp::NEVER {
+            self.0.insert((deadline, timer));
+        }
+        *current = deadline;
+    }
+
+    /// The soonest deadline.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        self.0.first().map(|&(deadline, _)| deadline)
+    }
+
+    /// Takes out one timer whose deadline has come.
+    pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<Timer> {
+        match self.0.first() {
+            Some(&(deadline, _)) if deadline <= now => self.0.pop_first().map(|(_, timer)| timer),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_that_was_moved_is_due_once_at_its_last_deadline() {
+        let mut timers = Timers::default();
+        let mut at = Timestamp::NEVER;
+        timers.set(Timer::Connection(1), &mut at, Timestamp::from_millis(10));
+        timers.set(Timer::Connection(1), &mut at, Timestamp::from_millis(20));
+        assert_eq!(timers.pop_due(Timestamp::from_millis(19)), None);
+        assert_eq!(
+            timers.pop_due(Timestamp::from_millis(20)),
+            Some(Timer::Connection(1))
+        );
+        assert_eq!(timers.next(), None);
+    }
+}
