@@ -74,6 +74,25 @@ impl Task {
         Ok(tally)
     }
 
+    /// Runs to the end and shows the output only if that fails: for installers, which talk a lot.
+    ///
+    /// # Errors
+    /// The command cannot be started or exits with a failure.
+    pub(crate) fn run_quietly(mut self) -> anyhow::Result<()> {
+        println!("$ {}", self.line());
+        let line = self.line();
+        let output = self
+            .command
+            .output()
+            .with_context(|| format!("cannot start {line}"))?;
+        if !output.status.success() {
+            print!("{}", String::from_utf8_lossy(&output.stdout));
+            print!("{}", String::from_utf8_lossy(&output.stderr));
+            bail!("{line} ended with {}", output.status);
+        }
+        Ok(())
+    }
+
     /// Runs to the end without showing the output, and returns what was written to stdout.
     ///
     /// # Errors

@@ -55,11 +55,11 @@ pub(crate) fn python_environment(name: &str) -> anyhow::Result<PathBuf> {
     Task::new("python3")
         .args(["-m", "venv", "--clear"])
         .args([&folder])
-        .run()?;
+        .run_quietly()?;
     Task::new(&python)
         .args(["-m", "pip", "install", "--quiet", "--requirement"])
         .args([&requirements])
-        .run()
+        .run_quietly()
         .context("cannot install the Python packages; pip's own message is above")?;
     stamp.set()?;
     Ok(python)
@@ -82,7 +82,7 @@ pub(crate) fn npm_packages(folder: &Path) -> anyhow::Result<()> {
     Task::new("npm")
         .args(["ci", "--no-audit", "--no-fund"])
         .directory(folder)
-        .run()
+        .run_quietly()
         .context("cannot install the npm packages; npm's own message is above")?;
     stamp.set()
 }
@@ -113,7 +113,7 @@ fn debian(packages: &[&str]) -> anyhow::Result<()> {
             .args(&prefix[1..])
             .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"])
             .args(arguments)
-            .run()
+            .run_quietly()
             .with_context(|| format!("apt-get failed; {by_hand}"))
     };
     if LISTS_UPDATED.get().is_none() {
