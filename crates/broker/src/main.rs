@@ -1,22 +1,28 @@
 //! `dunlin`: the broker, and the client tools that come with it.
 
 mod cli;
+mod server;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let first = args.next();
-    match first
+    let tool = first
         .as_ref()
         .and_then(|name| name.to_str())
-        .and_then(cli::Tool::from_name)
-    {
+        .and_then(cli::Tool::from_name);
+    match tool {
         Some(tool) => cli::run(tool, args),
-        None => {
-            eprintln!(
-                "Error: the server is not part of this build; use 'dunlin pub', 'sub' or 'rr'."
-            );
+        None => serve(),
+    }
+}
+
+fn serve() -> ExitCode {
+    match server::run(&server::ServerOptions::from_command_line()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:#}");
             ExitCode::FAILURE
         }
     }

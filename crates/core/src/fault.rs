@@ -25,6 +25,9 @@ pub enum Violation {
     /// A Topic Alias that stands for no Topic Name yet.
     #[error("Topic Alias {0} stands for no Topic Name yet")]
     TopicAliasUnknown(u16),
+    /// A Subscription Identifier in a PUBLISH from a Client.
+    #[error("a Client's PUBLISH has a Subscription Identifier")]
+    SubscriptionIdentifierInPublish,
     /// A Topic Name with more levels than the broker takes.
     #[error("a Topic Name has more levels than are allowed")]
     TopicTooDeep,
@@ -66,6 +69,7 @@ impl Violation {
             Violation::ReceiveMaximumExceeded => "MQTT-3.3.4-9",
             Violation::TopicAliasAboveMaximum(_) => "MQTT-3.3.2-9",
             Violation::TopicAliasUnknown(_) => "MQTT-3.3.2-7",
+            Violation::SubscriptionIdentifierInPublish => "MQTT-3.3.4-6",
             Violation::TopicTooDeep => "limit topic_levels",
             Violation::PayloadNotUtf8 => "MQTT-3.3.2-4",
             Violation::SessionExpiryRaised => "MQTT-3.1.2-23",

@@ -27,6 +27,17 @@ impl Shard {
         publish: Publish<'_>,
     ) -> Result<(), Ending> {
         self.clients.counters.publishes_received += 1;
+        if publish.properties.is_empty() {
+            return self.publish_to(now, id, session, body, &publish, publish.topic);
+        }
+        if publish
+            .properties
+            .subscription_identifiers()
+            .next()
+            .is_some()
+        {
+            return Err(Violation::SubscriptionIdentifierInPublish.into());
+        }
         if let Some(alias) = publish.properties.topic_alias() {
             // The aliases are set aside meanwhile, so that a Topic Name can be borrowed from them.
             let maximum = self.clients.limits.topic_aliases_in;

@@ -1,0 +1,28 @@
+//! The one clock of the process.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use dunlin_core::Timestamp;
+
+/// Milliseconds since 1970 by the wall clock at start, and monotonic from then on.
+#[derive(Clone, Copy)]
+pub(super) struct Clock {
+    start: Instant,
+    offset: u64,
+}
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        let since_1970 = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Clock {
+            start: Instant::now(),
+            offset: since_1970.as_millis() as u64,
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.offset + self.start.elapsed().as_millis() as u64)
+    }
+}

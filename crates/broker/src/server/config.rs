@@ -1,0 +1,254 @@
+//! The configuration: as written in TOML, and as meant.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use dunlin_core::{AllowAll, Limits, Shard, ShardConfig, ShardId};
+use serde::Deserialize;
+
+use super::options::ServerOptions;
+
+/// The configuration as meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) shards: usize,
+    pub(crate) limits: Limits,
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{}: {source}", path.display())]
+    Invalid {
+        path: PathBuf,
+        source: Box<toml::de::Error>,
+    },
+    #[error(
+        "{path}: {address} accepts Clients from other machines, and nobody could be told from anybody: set allow_anonymous = true if that is meant"
+    )]
+    RemoteAnonymous { path: String, address: SocketAddr },
+    #[error("{path}: {key} must be {must}")]
+    Value {
+        path: String,
+        key: &'static str,
+        must: &'static str,
+    },
+}
+
+/// The configuration as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    listen: Option<Vec<SocketAddr>>,
+    allow_anonymous: bool,
+    shards: Option<usize>,
+    limits: FileLimits,
+}
+
+/// The limits as written; what is not there keeps its default. Sizes are bytes, times seconds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileLimits {
+    packet_size: Option<u32>,
+    receive_maximum: Option<u16>,
+    in_flight: Option<u16>,
+    topic_aliases_in: Option<u16>,
+    topic_aliases_out: Option<u16>,
+    queued_messages: Option<usize>,
+    queued_bytes: Option<usize>,
+    output_bytes: Option<usize>,
+    sessions: Option<usize>,
+    subscriptions: Option<usize>,
+    topic_levels: Option<usize>,
+    retained_messages: Option<usize>,
+    retained_bytes: Option<usize>,
+    group_messages: Option<usize>,
+    group_bytes: Option<usize>,
+    waiting_bytes: Option<usize>,
+    partial_bytes: Option<usize>,
+    session_expiry: Option<u32>,
+    keep_alive: Option<u16>,
+    connect_timeout: Option<u32>,
+}
+
+impl Config {
+    /// The configuration that the command line and the file it names ask for.
+    pub(crate) fn load(options: &ServerOptions) -> Result<Self, ConfigError> {
+        let (file, path) = match &options.config {
+            Some(path) => (read(path)?, path.display().to_string()),
+            None => (File::default(), String::new()),
+        };
+        let config = file.meant(options, &path)?;
+        Ok(config)
+    }
+
+    /// Shard `id` of this configuration.
+    pub(super) fn shard(&self, id: ShardId, seed: u64) -> Shard {
+        let limits = self.limits.clone();
+        let config = ShardConfig {
+            limits,
+            ..ShardConfig::new(id, self.shards, seed)
+        };
+        Shard::new(config, Box::new(AllowAll))
+    }
+}
+
+fn read(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    toml::from_str(&text).map_err(|source| ConfigError::Invalid {
+        path: path.to_owned(),
+        source: Box::new(source),
+    })
+}
+
+impl File {
+    fn meant(self, options: &ServerOptions, path: &str) -> Result<Config, ConfigError> {
+        let loopback = |port| vec![SocketAddr::from(([127, 0, 0, 1], port))];
+        let listen = match (options.port, self.listen) {
+            (Some(port), _) => loopback(port),
+            (None, Some(listen)) => listen,
+            (None, None) => loopback(1883),
+        };
+        let remote = listen.iter().find(|address| !address.ip().is_loopback());
+        if let Some(&address) = remote.filter(|_| !self.allow_anonymous) {
+            return Err(ConfigError::RemoteAnonymous {
+                path: path.to_owned(),
+                address,
+            });
+        }
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let shards = options.shards.or(self.shards).unwrap_or_else(processors);
+        if shards == 0 || shards > ShardId::MAXIMUM && options.shards.or(self.shards).is_some() {
+            let (key, must) = ("shards", "from 1 to 64");
+            return Err(ConfigError::Value {
+                path: path.to_owned(),
+                key,
+                must,
+            });
+        }
+        let shards = shards.min(ShardId::MAXIMUM);
+        Ok(Config {
+            listen,
+            shards,
+            limits: self.limits.meant(shards, path)?,
+        })
+    }
+}
+
+impl FileLimits {
+    /// Bounds that are meant for the whole process are shared out to the shards.
+    fn meant(self, shards: usize, path: &str) -> Result<Limits, ConfigError> {
+        let mut limits = Limits::default();
+        macro_rules! take {
+            ($($key:ident),*) => {
+                $(if let Some(value) = self.$key { limits.$key = value; })*
+            };
+        }
+        take!(
+            packet_size,
+            receive_maximum,
+            in_flight,
+            topic_aliases_in,
+            topic_aliases_out,
+            queued_messages,
+            queued_bytes,
+            output_bytes,
+            sessions,
+            subscriptions,
+            topic_levels,
+            retained_messages,
+            retained_bytes,
+            group_messages,
+            group_bytes,
+            waiting_bytes,
+            partial_bytes,
+            session_expiry
+        );
+        if self.keep_alive.is_some() {
+            limits.keep_alive = self.keep_alive;
+        }
+        if let Some(seconds) = self.connect_timeout {
+            limits.connect_timeout = std::time::Duration::from_secs(seconds.into());
+        }
+        limits.output_bytes_hard = limits.output_bytes_hard.max(2 * limits.output_bytes);
+        for total in [
+            &mut limits.sessions,
+            &mut limits.retained_messages,
+            &mut limits.retained_bytes,
+            &mut limits.waiting_bytes,
+            &mut limits.partial_bytes,
+        ] {
+            *total = total.div_ceil(shards);
+        }
+        let zero = [
+            ("limits.receive_maximum", limits.receive_maximum == 0),
+            ("limits.in_flight", limits.in_flight == 0),
+            ("limits.packet_size", limits.packet_size < 128),
+        ];
+        match zero.into_iter().find(|(_, wrong)| *wrong) {
+            Some((key, _)) => {
+                let must = "more than 0 (packet_size: at least 128)";
+                Err(ConfigError::Value {
+                    path: path.to_owned(),
+                    key,
+                    must,
+                })
+            }
+            None => Ok(limits),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        file.meant(&ServerOptions::default(), "f")
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_a_file_it_serves_loopback() {
+        let config = Config::load(&ServerOptions::default()).unwrap();
+        assert_eq!(config.listen, ["127.0.0.1:1883".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_limit_of_the_process_is_shared_out() {
+        let config = parse("shards = 4\n[limits]\nsessions = 10\nqueued_messages = 7").unwrap();
+        assert_eq!(
+            (config.limits.sessions, config.limits.queued_messages),
+            (3, 7)
+        );
+    }
+
+    #[test]
+    fn strangers_are_let_in_only_on_purpose() {
+        let error = parse("listen = ['0.0.0.0:1883']").unwrap_err();
+        assert!(error.contains("allow_anonymous"), "{error}");
+        assert!(parse("listen = ['0.0.0.0:1883']\nallow_anonymous = true").is_ok());
+    }
+
+    #[test]
+    fn unknown_keys_and_senseless_values_are_errors() {
+        for text in [
+            "lisen = []",
+            "shards = 0",
+            "shards = 65",
+            "[limits]\nin_flight = 0",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The loop of one shard's thread: the reactor's sockets on one side, the shard on the other.
+
+use std::io::{self, IoSlice};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use dunlin_core::{Command, Event, Input, PeerMessage, Shard, ShardId};
+use dunlin_net::mailbox::Receiver;
+use dunlin_net::{Accepted, Closed, Handler, Reactor, Refused, WriteState};
+
+use super::clock::Clock;
+use super::log;
+use super::mail::{Mail, Post};
+use super::report::{Report, ShardReport};
+
+/// Letters that may wait at another shard. Beyond, this one reads no sockets until they are taken:
+/// so its Clients feel what the other shard cannot keep up with.
+const LETTERS: usize = 256;
+
+/// How long a shard rests that waits for another.
+const REST: Duration = Duration::from_micros(200);
+
+/// Times that a turn looks again for something to write. What comes up later is for the next turn.
+const FLUSHES: usize = 4;
+
+/// How long connections may take to end when the broker stops.
+const STOPPING: Duration = Duration::from_secs(2);
+
+/// One shard and its reactor.
+pub(super) struct Driver {
+    reactor: Reactor,
+    side: ShardSide,
+    letters: Receiver<Mail>,
+    posts: Vec<Post>,
+    report: Arc<Mutex<Report>>,
+    // Kept for their memory.
+    mail: Vec<Mail>,
+    commands: Vec<Command>,
+    events: Vec<Event>,
+    dirty: Vec<dunlin_core::ConnectionId>,
+}
+
+/// What the reactor talks to.
+struct ShardSide {
+    shard: Shard,
+    clock: Clock,
+    /// Connections that can be written to again.
+    writable: Vec<dunlin_core::ConnectionId>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        shard: Shard,
+        reactor: Reactor,
+        letters: Receiver<Mail>,
+        posts: Vec<Post>,
+        clock: Clock,
+        report: Arc<Mutex<Report>>,
+    ) -> Self {
+        Driver {
+            reactor,
+            side: ShardSide {
+                shard,
+                clock,
+                writable: Vec::new(),
+            },
+            letters,
+            posts,
+            report,
+            mail: Vec::new(),
+            commands: Vec::new(),
+            events: Vec::new(),
+            dirty: Vec::new(),
+        }
+    }
+
+    /// Runs until a letter says stop.
+    pub(super) fn run(mut self) -> io::Result<()> {
+        loop {
+            if self.is_congested() {
+                std::thread::sleep(REST);
+            } else {
+                self.reactor.turn(self.patience(), &mut self.side)?;
+            }
+            let stop = self.read_mail();
+            self.finish_turn();
+            if stop {
+                return self.stop();
+            }
+        }
+    }
+
+    /// Whether another shard has more to do than may wait for it.
+    fn is_congested(&self) -> bool {
+        let own = self.side.shard.id().index();
+        let others = self
+            .posts
+            .iter()
+            .enumerate()
+            .filter(|(shard, _)| *shard != own);
+        others.into_iter().any(|(_, post)| post.backlog() > LETTERS)
+    }
+
+    /// How long the reactor may wait for something to happen.
+    fn patience(&self) -> Option<Duration> {
+        if !self.dirty.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let deadline = self.side.shard.next_deadline()?;
+        Some(self.side.clock.now().until(deadline))
+    }
+
+    /// Hands the letters of other threads to the shard. True: it is to stop.
+    fn read_mail(&mut self) -> bool {
+        let mut mail = std::mem::take(&mut self.mail);
+        self.letters.take(&mut mail);
+        let mut stop = false;
+        for letter in mail.drain(..) {
+            match letter {
+                Mail::Peer { from, mut messages } => {
+                    self.side.tell(Input::Peer {
+                        from,
+                        messages: &mut messages,
+                    });
+                }
+                Mail::Moved { transport, bytes } => match self.reactor.attach(transport) {
+                    Ok(id) => {
+                        let connection = core_id(id);
+                        self.side.tell(Input::Opened { connection });
+                        self.side.tell(Input::Received {
+                            connection,
+                            bytes: &bytes,
+                        });
+                    }
+                    Err(error) => tracing::warn!("a connection could not be moved: {error}"),
+                },
+                Mail::Report => {
+                    if let Some(report) = self.enter_report() {
+                        tracing::info!("counters\n{report}");
+                    }
+                }
+                Mail::Stop => stop = true,
+            }
+        }
+        self.mail = mail;
+        stop
+    }
+
+    /// Carries out what the shard wants after its inputs.
+    fn finish_turn(&mut self) {
+        if self
+            .side
+            .shard
+            .next_deadline()
+            .is_some_and(|at| at <= self.side.clock.now())
+        {
+            self.side.tell(Input::Due);
+        }
+        self.flush();
+        self.carry_out_commands();
+        self.post();
+        self.side.shard.take_events(&mut self.events);
+        if !self.events.is_empty() && log::wants_events() {
+            self.events.iter().for_each(log::event);
+        }
+    }
+
+    /// One write for every connection that has something to be written.
+    fn flush(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for _ in 0..FLUSHES {
+            dirty.clear();
+            self.side.shard.take_dirty(&mut dirty);
+            dirty.append(&mut self.side.writable);
+            if dirty.is_empty() {
+                break;
+            }
+            for &connection in &dirty {
+                self.write(connection);
+            }
+        }
+        dirty.clear();
+        self.dirty = dirty;
+    }
+
+    fn write(&mut self, connection: dunlin_core::ConnectionId) {
+        let Some(output) = self.side.shard.output(connection) else {
+            return;
+        };
+        let mut slices: Vec<IoSlice<'_>> = Vec::new();
+        output.slices(&mut slices);
+        let written = self.reactor.write(net_id(connection), &slices);
+        if written.state == WriteState::Gone {
+            // The reactor says in its next turn that the connection has ended.
+            return;
+        }
+        let bytes = written.bytes;
+        self.side.tell(Input::Written { connection, bytes });
+    }
+
+    fn carry_out_commands(&mut self) {
+        let mut commands = std::mem::take(&mut self.commands);
+        self.side.shard.take_commands(&mut commands);
+        for command in commands.drain(..) {
+            match command {
+                Command::Close(id) => self.reactor.close(net_id(id)),
+                Command::Abort(id) => self.reactor.abort(net_id(id)),
+                Command::Pause(id) => self.reactor.pause(net_id(id)),
+                Command::Resume(id) => self.reactor.resume(net_id(id)),
+                Command::Move {
+                    connection,
+                    to,
+                    bytes,
+                } => {
+                    if let Some(transport) = self.reactor.detach(net_id(connection)) {
+                        let moved = Mail::Moved { transport, bytes };
+                        let _ = self.posts[to.index()].send(&mut vec![moved]);
+                    }
+                }
+            }
+        }
+        self.commands = commands;
+    }
+
+    /// Sends the other shards what this one said to them.
+    fn post(&mut self) {
+        let from = self.side.shard.id();
+        for (number, post) in self.posts.iter().enumerate() {
+            let mut messages: Vec<PeerMessage> = Vec::new();
+            self.side
+                .shard
+                .take_peer_messages(ShardId::new(number), &mut messages);
+            if !messages.is_empty() {
+                let _ = post.send(&mut vec![Mail::Peer { from, messages }]);
+            }
+        }
+    }
+
+    /// Enters this shard's counters; gives the report of all shards, if this was the last.
+    fn enter_report(&mut self) -> Option<String> {
+        let shard = ShardReport {
+            counters: self.side.shard.counters(),
+            gauges: self.side.shard.gauges(),
+            reactor: self.reactor.counters(),
+        };
+        let mut report = self.report.lock().ok()?;
+        report
+            .enter(self.side.shard.id().index(), shard)
+            .then(|| report.to_string())
+    }
+
+    /// Ends all connections with DISCONNECT where the version has it, and then the loop.
+    fn stop(mut self) -> io::Result<()> {
+        self.reactor.stop_listening();
+        self.side.tell(Input::Stop);
+        let deadline = self.side.clock.now().after(STOPPING);
+        self.finish_turn();
+        while self.reactor.counters().open > 0 && self.side.clock.now() < deadline {
+            self.reactor
+                .turn(Some(Duration::from_millis(10)), &mut self.side)?;
+            self.read_mail();
+            self.finish_turn();
+        }
+        self.enter_report();
+        Ok(())
+    }
+}
+
+impl ShardSide {
+    fn tell(&mut self, input: Input<'_>) {
+        self.shard.handle(self.clock.now(), input);
+    }
+}
+
+impl Handler for ShardSide {
+    fn accepted(&mut self, connection: dunlin_net::ConnectionId, accepted: &Accepted) {
+        tracing::debug!(connection = %connection, peer = %accepted.peer, "connection opened");
+        self.tell(Input::Opened {
+            connection: core_id(connection),
+        });
+    }
+
+    fn received(&mut self, connection: dunlin_net::ConnectionId, bytes: &[u8]) {
+        self.tell(Input::Received {
+            connection: core_id(connection),
+            bytes,
+        });
+    }
+
+    fn writable(&mut self, connection: dunlin_net::ConnectionId) {
+        self.writable.push(core_id(connection));
+    }
+
+    fn closed(&mut self, connection: dunlin_net::ConnectionId, _: &Closed) {
+        self.tell(Input::Lost {
+            connection: core_id(connection),
+        });
+    }
+
+    fn woken(&mut self) {}
+
+    fn refused(&mut self, _: dunlin_net::ListenerId, cause: &Refused) {
+        tracing::debug!("a connection was turned away: {cause}");
+    }
+}
+
+fn core_id(id: dunlin_net::ConnectionId) -> dunlin_core::ConnectionId {
+    dunlin_core::ConnectionId::new(id.index(), id.generation())
+}
+
+fn net_id(id: dunlin_core::ConnectionId) -> dunlin_net::ConnectionId {
+    dunlin_net::ConnectionId::new(id.index() as u32, id.generation())
+}

@@ -1,0 +1,26 @@
+//! What the threads of the process send to each other.
+
+use dunlin_core::{PeerMessage, ShardId};
+use dunlin_net::Transport;
+use dunlin_net::mailbox::Sender;
+
+/// A letter to a shard's thread.
+pub(super) enum Mail {
+    /// What another shard said in one of its turns.
+    Peer {
+        from: ShardId,
+        messages: Vec<PeerMessage>,
+    },
+    /// A connection moves here, with what has been received on it.
+    Moved {
+        transport: Transport,
+        bytes: Vec<u8>,
+    },
+    /// Enter the counters into the report.
+    Report,
+    /// End all connections, and then the thread.
+    Stop,
+}
+
+/// Where to post letters to a shard.
+pub(super) type Post = Sender<Mail>;

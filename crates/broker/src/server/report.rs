@@ -1,0 +1,96 @@
+//! The counters of all shards, for people.
+
+use std::fmt;
+
+use dunlin_core::{Counters, DropReason, Gauges};
+use dunlin_net::ReactorCounters;
+
+/// What one shard has to report.
+#[derive(Clone, Copy, Default)]
+pub(super) struct ShardReport {
+    pub(super) counters: Counters,
+    pub(super) gauges: Gauges,
+    pub(super) reactor: ReactorCounters,
+}
+
+/// What all shards have reported last.
+pub(super) struct Report {
+    shards: Vec<ShardReport>,
+    /// How many have reported since somebody asked.
+    answered: usize,
+}
+
+impl Report {
+    pub(super) fn new(shards: usize) -> Self {
+        Report {
+            shards: vec![ShardReport::default(); shards],
+            answered: 0,
+        }
+    }
+
+    /// Enters what a shard reports. True: all have, since they were asked.
+    pub(super) fn enter(&mut self, shard: usize, report: ShardReport) -> bool {
+        self.shards[shard] = report;
+        self.answered += 1;
+        if self.answered == self.shards.len() {
+            self.answered = 0;
+            return true;
+        }
+        false
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = Counters::default();
+        let (mut sessions, mut connected, mut subscriptions) = (0, 0, 0);
+        let (mut refused, mut open) = (0, 0);
+        for shard in &self.shards {
+            all.add(&shard.counters);
+            sessions += shard.gauges.sessions;
+            connected += shard.gauges.sessions_connected;
+            subscriptions += shard.gauges.subscriptions;
+            refused += shard.reactor.refused;
+            open += shard.reactor.open;
+        }
+        writeln!(
+            f,
+            "  connections: {open} open, {} opened, {refused} turned away",
+            all.connections_opened
+        )?;
+        writeln!(
+            f,
+            "  CONNECT: {} accepted, {} refused; {} connections closed for a fault",
+            all.connects_accepted, all.connects_refused, all.violations
+        )?;
+        writeln!(
+            f,
+            "  sessions: {sessions}, {connected} connected; {subscriptions} subscriptions"
+        )?;
+        writeln!(
+            f,
+            "  bytes: {} received, {} sent",
+            all.bytes_received, all.bytes_sent
+        )?;
+        writeln!(
+            f,
+            "  messages: {} accepted, {} refused, {} without subscriber; {} retained, {} not retained for lack of room",
+            all.accepted, all.refused, all.no_subscriber, all.retained, all.retained_refused
+        )?;
+        write!(
+            f,
+            "  deliveries: {} due, {} delivered, {} waiting, {} expired",
+            all.due,
+            all.delivered,
+            all.waiting(),
+            all.expired
+        )?;
+        for reason in DropReason::ALL {
+            let dropped = all.dropped_for(reason);
+            if dropped > 0 {
+                write!(f, ", {dropped} dropped ({})", reason.name())?;
+            }
+        }
+        Ok(())
+    }
+}
