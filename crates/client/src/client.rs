@@ -144,7 +144,9 @@ impl Client {
     /// If `count` is more than there was.
     pub fn transmitted(&mut self, count: usize, now: Instant) {
         self.output.drain(..count);
-        if let Some(keep_alive) = &mut self.connection.keep_alive {
+        if count > 0
+            && let Some(keep_alive) = &mut self.connection.keep_alive
+        {
             keep_alive.sent(now);
         }
     }

@@ -299,21 +299,24 @@ impl Client {
             properties: message.properties.as_properties(),
             payload: &message.payload,
         };
+        let mut form = TopicForm::Name;
         let mut aliased = PropertiesBuf::default();
         if publish.properties.topic_alias().is_none() {
-            let form = self.connection.outbound_aliases.choose(&message.topic);
-            if let TopicForm::Alias(alias) | TopicForm::NameAndAlias(alias) = form {
-                aliased.extend_raw(publish.properties.as_bytes());
-                aliased.push(Property::TopicAlias(alias));
-                publish.properties = aliased.as_properties();
-            }
-            if let TopicForm::Alias(_) = form {
-                publish.topic = "";
-            }
+            form = self.connection.outbound_aliases.choose(&message.topic);
+        }
+        if let TopicForm::Alias(alias) | TopicForm::NameAndAlias(alias) = form {
+            aliased.extend_raw(publish.properties.as_bytes());
+            aliased.push(Property::TopicAlias(alias));
+            publish.properties = aliased.as_properties();
+        }
+        if let TopicForm::Alias(_) = form {
+            publish.topic = "";
         }
         let start = self.output.len();
         publish.encode(self.options.version, &mut self.output);
-        self.check_length(start)
+        self.check_length(start)?;
+        self.connection.outbound_aliases.sent(&message.topic, &form);
+        Ok(())
     }
 
     /// Takes the packet that was written from `start` on back if it is larger than the Server

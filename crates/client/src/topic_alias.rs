@@ -74,18 +74,21 @@ impl OutboundAliases {
         }
     }
 
-    /// How to write `topic` in the next PUBLISH. The answer has to be used: the Server is
-    /// assumed to know the mapping from then on.
-    pub(crate) fn choose(&mut self, topic: &str) -> TopicForm {
+    /// How to write `topic` in the next PUBLISH.
+    pub(crate) fn choose(&self, topic: &str) -> TopicForm {
         if let Some(alias) = self.aliases.get(topic) {
             return TopicForm::Alias(*alias);
         }
         match u16::try_from(self.aliases.len() + 1) {
-            Ok(alias) if alias <= self.maximum => {
-                self.aliases.insert(topic.to_owned(), alias);
-                TopicForm::NameAndAlias(alias)
-            }
+            Ok(alias) if alias <= self.maximum => TopicForm::NameAndAlias(alias),
             _ => TopicForm::Name,
+        }
+    }
+
+    /// A PUBLISH with `topic` in this form is on its way, so the Server will know the mapping.
+    pub(crate) fn sent(&mut self, topic: &str, form: &TopicForm) {
+        if let TopicForm::NameAndAlias(alias) = form {
+            self.aliases.insert(topic.to_owned(), *alias);
         }
     }
 }
@@ -118,6 +121,8 @@ mod tests {
     fn outbound_aliases_run_out() {
         let mut aliases = OutboundAliases::new(1);
         assert_eq!(aliases.choose("a"), TopicForm::NameAndAlias(1));
+        assert_eq!(aliases.choose("b"), TopicForm::NameAndAlias(1));
+        aliases.sent("a", &TopicForm::NameAndAlias(1));
         assert_eq!(aliases.choose("a"), TopicForm::Alias(1));
         assert_eq!(aliases.choose("b"), TopicForm::Name);
     }
