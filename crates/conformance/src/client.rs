@@ -429,11 +429,15 @@ impl Client {
         let deadline = Instant::now() + patience;
         let mut ending = Ending {
             code: None,
-            before: self.pending.drain(..).collect(),
+            before: Vec::new(),
         };
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let packet = match self.read_within(left) {
+            let next = match self.pending.pop_front() {
+                Some(packet) => Ok(Some(packet)),
+                None => self.read_within(left),
+            };
+            let packet = match next {
                 Ok(None) => return Ok(ending),
                 Ok(Some(packet)) => packet,
                 Err(Failure::Unexpected(_)) => {

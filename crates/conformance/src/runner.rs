@@ -25,10 +25,17 @@ pub struct Report {
     pub transcript: Vec<String>,
 }
 
+/// How many lines of a transcript a report shows, the last ones.
+const SHOWN: usize = 30;
+
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.failure)?;
-        for line in &self.transcript {
+        let earlier = self.transcript.len().saturating_sub(SHOWN);
+        if earlier > 0 {
+            write!(f, "\n      … {earlier} lines before")?;
+        }
+        for line in &self.transcript[earlier..] {
             write!(f, "\n      {line}")?;
         }
         Ok(())

@@ -188,7 +188,12 @@ impl<'a> Scene<'a> {
                 .expect("no case panics while it holds the list");
             sessions.push(connect.clone());
         }
-        let mut client = self.open(name)?;
+        let mut client = Client::open(
+            self.broker.address,
+            connect.version(),
+            name,
+            &self.transcript,
+        )?;
         let connack = client.connect(connect)?;
         Ok((client, connack))
     }

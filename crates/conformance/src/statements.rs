@@ -222,6 +222,8 @@ const MQTT311_LEFT_OUT: &[LeftOut] = &[
     left_out("3.14.4", 1, CLIENT),
     left_out("3.14.4", 2, CLIENT),
     left_out("4.5.0", 2, CLIENT),
+    left_out("4.6.0", 2, CLIENT),
+    left_out("4.6.0", 3, CLIENT),
     left_out(
         "4.8.0",
         2,

@@ -15,6 +15,11 @@ fn the_page_is_up_to_date() {
 }
 
 #[test]
+fn every_statement_has_a_test_or_a_reason_and_not_both() {
+    assert_eq!(table::gaps(), Vec::<String>::new());
+}
+
+#[test]
 fn no_test_name_is_used_twice() {
     let mut seen = BTreeSet::new();
     for case in cases::all() {
