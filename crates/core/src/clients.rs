@@ -13,6 +13,7 @@ use crate::peer::PeerMessage;
 use crate::session::{
     Acknowledged, Delivery, GroupOrigin, InFlight, OutgoingPool, Queued, Sessions, Stage,
 };
+use crate::settlement::Ticket;
 use crate::time::Timestamp;
 use crate::timers::Timers;
 
@@ -25,6 +26,8 @@ pub(crate) struct Clients {
     pub(crate) counters: Counters,
     /// Connections that have something to write.
     pub(crate) dirty: Vec<ConnectionId>,
+    /// Connections whose output has a gate, by the ticket that opens it.
+    gated: VecDeque<(Ticket, ConnectionId)>,
     /// What Shared Subscriptions have to hear of the deliveries that came from them.
     pub(crate) reports: VecDeque<(ShardId, PeerMessage)>,
     /// Sessions whose queue has run empty and that have Retained Messages on their way.
@@ -59,6 +62,7 @@ impl Clients {
             limits,
             counters: Counters::default(),
             dirty: Vec::new(),
+            gated: VecDeque::new(),
             reports: VecDeque::new(),
             hungry: Vec::new(),
             waiting_bytes: 0,
@@ -89,6 +93,54 @@ impl Clients {
         }
     }
 
+    /// As [`send`](Self::send), but the packet and all after it are not written before a ticket is
+    /// settled.
+    pub(crate) fn send_after(&mut self, id: ConnectionId, ticket: Ticket, packet: &Packet<'_>) {
+        let Clients {
+            connections,
+            outputs,
+            gated,
+            ..
+        } = self;
+        if let Some(connection) = connections.get_mut(id) {
+            connection.output(outputs).shut(ticket);
+            if gated.back() != Some(&(ticket, id)) {
+                gated.push_back((ticket, id));
+            }
+        }
+        self.send(id, packet);
+    }
+
+    /// Opens what tickets that are settled have held back.
+    pub(crate) fn open_gates(&mut self, is_settled: impl Fn(Ticket) -> bool + Copy) {
+        while let Some((_, id)) = self.gated.pop_front_if(|(ticket, _)| is_settled(*ticket)) {
+            let Some(connection) = self.connections.get_mut(id) else {
+                continue;
+            };
+            if let Some(output) = &mut connection.output {
+                output.open(is_settled);
+                mark_dirty(connection, &mut self.dirty);
+            }
+        }
+    }
+
+    /// Takes the list of connections that have something to write now.
+    pub(crate) fn take_dirty(&mut self, into: &mut Vec<ConnectionId>) {
+        for id in self.dirty.drain(..) {
+            let Some(connection) = self.connections.get_mut(id) else {
+                continue;
+            };
+            connection.dirty = false;
+            if connection
+                .output
+                .as_ref()
+                .is_some_and(|output| output.writable() > 0)
+            {
+                into.push(id);
+            }
+        }
+    }
+
     /// Takes note of bytes that were written. True: nothing more waits.
     pub(crate) fn written(&mut self, id: ConnectionId, count: usize) -> bool {
         let Clients {
@@ -100,7 +152,6 @@ impl Clients {
         let Some(connection) = connections.get_mut(id) else {
             return false;
         };
-        connection.dirty = false;
         counters.bytes_sent += count as u64;
         let Some(output) = &mut connection.output else {
             return true;

@@ -46,14 +46,10 @@ pub(crate) struct Connection {
     pub(crate) problem_information: bool,
     /// Whether it is in the list of those that have something to write.
     pub(crate) dirty: bool,
-    /// Whether reading from it has been stopped.
-    pub(crate) paused: bool,
     /// Messages of QoS 1 and 2 that may be in flight to the Client.
     pub(crate) send_quota: u16,
     /// Messages of QoS 1 and 2 from the Client that have not been acknowledged.
     pub(crate) unacknowledged: u16,
-    /// Packets of the Client that wait for an answer of other shards.
-    pub(crate) pending_answers: u16,
     /// Maximum Packet Size of the Client.
     pub(crate) maximum_packet_size: u32,
     /// One and a half times the Keep Alive in milliseconds; 0: no limit.
@@ -79,10 +75,8 @@ impl Connection {
             version: ProtocolVersion::V5,
             problem_information: true,
             dirty: false,
-            paused: false,
             send_quota: 0,
             unacknowledged: 0,
-            pending_answers: 0,
             maximum_packet_size: u32::MAX,
             silence_allowed: 0,
             last_received: now,
@@ -92,14 +86,6 @@ impl Connection {
             aliases_in: None,
             aliases_out: None,
             method: None,
-        }
-    }
-
-    /// The Session that it serves.
-    pub(crate) fn session(&self) -> Option<SessionId> {
-        match self.phase {
-            Phase::Open(session) => Some(session),
-            _ => None,
         }
     }
 

@@ -28,6 +28,7 @@ mod policy;
 mod retained;
 mod routes;
 mod session;
+mod settlement;
 mod shard;
 mod shared;
 mod time;

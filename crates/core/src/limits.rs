@@ -57,9 +57,6 @@ pub struct Limits {
     /// Bytes of incomplete packets of all Clients of this shard. The connection whose bytes exceed it
     /// is closed with Quota exceeded (0x97).
     pub partial_bytes: usize,
-    /// Control Packets of one Client that wait for an answer from other shards or for the store.
-    /// At the bound the broker stops reading from it.
-    pub pending_answers: usize,
     /// How long a Session outlives its connection at most, in seconds; a longer wish is lowered,
     /// and the Client is told in its CONNACK.
     pub session_expiry: u32,
@@ -94,7 +91,6 @@ impl Default for Limits {
             group_bytes: 64 * 1024 * 1024,
             waiting_bytes: 1 << 30,
             partial_bytes: 256 * 1024 * 1024,
-            pending_answers: 256,
             session_expiry: 7 * 24 * 3600,
             keep_alive: None,
             connect_timeout: Duration::from_secs(10),

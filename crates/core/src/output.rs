@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use crate::message::Message;
+use crate::settlement::Ticket;
 
 /// Payloads longer than this are not copied into the buffer of each connection but referred to.
 /// Measured: below about 1 KiB a copy is cheaper than a further slice of a vectored write.
@@ -26,6 +27,10 @@ pub struct Output {
     shared: VecDeque<Shared>,
     /// Bytes not written yet, shared ones included.
     pending: usize,
+    /// Bytes that have been appended and written since it was empty, shared ones included.
+    appended: u64,
+    /// Where bytes begin that must not be written yet, and until when.
+    gates: VecDeque<(u64, Ticket)>,
 }
 
 #[derive(Debug)]
@@ -50,7 +55,7 @@ impl Output {
     pub(crate) fn append(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
         let before = self.bytes.len();
         encode(&mut self.bytes);
-        self.pending += self.bytes.len() - before;
+        self.note_appended(self.bytes.len() - before);
     }
 
     /// Appends the payload of a message whose head has been appended.
@@ -66,26 +71,61 @@ impl Output {
                 message,
             });
         }
-        self.pending += payload.len();
+        self.note_appended(payload.len());
+    }
+
+    fn note_appended(&mut self, count: usize) {
+        self.pending += count;
+        self.appended += count as u64;
+    }
+
+    /// What is appended from now on must not be written before the ticket is settled.
+    pub(crate) fn shut(&mut self, ticket: Ticket) {
+        if self.gates.back().is_none_or(|(_, last)| *last != ticket) {
+            self.gates.push_back((self.appended, ticket));
+        }
+    }
+
+    /// Opens the gates whose tickets are settled.
+    pub(crate) fn open(&mut self, is_settled: impl Fn(Ticket) -> bool) {
+        while self
+            .gates
+            .front()
+            .is_some_and(|(_, ticket)| is_settled(*ticket))
+        {
+            self.gates.pop_front();
+        }
+    }
+
+    /// Bytes that may be written now.
+    pub(crate) fn writable(&self) -> usize {
+        let written = self.appended - self.pending as u64;
+        self.gates
+            .front()
+            .map_or(self.pending, |(at, _)| (*at - written) as usize)
     }
 
     /// The next bytes to write, in order, added to `slices`: all of them, or as many pieces as one
     /// call takes.
     pub fn slices<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>) {
         let mut at = self.written;
+        let mut left = self.writable();
+        let mut push = |bytes: &'a [u8]| {
+            let bytes = &bytes[..bytes.len().min(left)];
+            left -= bytes.len();
+            if !bytes.is_empty() {
+                slices.push(IoSlice::new(bytes));
+            }
+            slices.len() + 2 <= SLICES
+        };
         for shared in &self.shared {
-            if slices.len() + 2 > SLICES {
+            let before = &self.bytes[at..shared.at];
+            at = shared.at;
+            if !push(before) || !push(&shared.message.payload()[shared.written..]) {
                 return;
             }
-            if shared.at > at {
-                slices.push(IoSlice::new(&self.bytes[at..shared.at]));
-                at = shared.at;
-            }
-            slices.push(IoSlice::new(&shared.message.payload()[shared.written..]));
         }
-        if at < self.bytes.len() {
-            slices.push(IoSlice::new(&self.bytes[at..]));
-        }
+        push(&self.bytes[at..]);
     }
 
     /// Takes note that the first `count` waiting bytes were written.
@@ -141,6 +181,8 @@ impl OutputPool {
             output.shared.clear();
             output.written = 0;
             output.pending = 0;
+            output.appended = 0;
+            output.gates.clear();
             self.0.push(output);
         }
     }

@@ -12,28 +12,31 @@ use crate::message::Message;
 /// What one shard says to another.
 #[derive(Clone, Debug)]
 pub enum PeerMessage {
+    /// Say [`Heard`](Self::Heard) when all that came before has been acted on, here and wherever
+    /// else that has consequences.
+    Confirm {
+        /// The asking shard's name for the request.
+        round: u64,
+    },
+    /// All that came before a request has been acted on.
+    Heard {
+        /// Which request.
+        round: u64,
+    },
+
     /// A message for which the other shard has announced interest.
     Publish(Message),
 
-    /// From now on this shard wants messages that match the filter. Announcements are numbered by
-    /// their sender, so that all before one are known to be acted on when it is acknowledged.
+    /// From now on this shard wants messages that match the filter.
     Interest {
         /// A Topic Filter, never a shared one.
         filter: Arc<str>,
-        /// The number of this announcement.
-        sequence: u64,
     },
     /// Messages that match the filter are no longer wanted.
     NoInterest {
         /// A Topic Filter that was announced.
         filter: Arc<str>,
     },
-    /// All announcements up to this number are acted on.
-    InterestKnown {
-        /// The number of the last one.
-        sequence: u64,
-    },
-
     /// The other shard is the home of this topic: it is to keep this message as the Retained
     /// Message, or to remove the one that it has if the payload is empty.
     Retain {
@@ -71,11 +74,6 @@ pub enum PeerMessage {
         /// `{ShareName}/{filter}`.
         group: Arc<str>,
         /// The member's shard's number for the membership.
-        membership: u64,
-    },
-    /// The membership has begun: a message published now reaches the group.
-    GroupJoined {
-        /// Which.
         membership: u64,
     },
     /// The member can take this many messages more.

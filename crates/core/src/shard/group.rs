@@ -21,20 +21,6 @@ impl Shard {
         if new && self.routes.add_group(filter_of(group), id) {
             self.announce(filter_of(group));
         }
-        self.pending_joins
-            .push_back((self.announcements.last, member));
-        self.confirm_joins();
-    }
-
-    /// Tells members whose group all shards know that they have joined.
-    pub(super) fn confirm_joins(&mut self) {
-        let known = self.announced_to_all();
-        while let Some(&(announcement, (shard, membership))) = self.pending_joins.front()
-            && announcement <= known
-        {
-            self.pending_joins.pop_front();
-            self.tell(shard, PeerMessage::GroupJoined { membership });
-        }
     }
 
     pub(super) fn group_credit(
@@ -107,14 +93,14 @@ impl Shard {
 
     // ----------------------------------------------------------- at the member's shard
 
-    /// Makes a Session a member, or changes its options; gives the number of the membership.
+    /// Makes a Session a member, or changes its options.
     pub(super) fn join(
         &mut self,
         session: SessionId,
         filter: &str,
         options: SubscriptionOptions,
         id: u32,
-    ) -> u64 {
+    ) {
         let group: Arc<str> = filter.strip_prefix("$share/").unwrap_or(filter).into();
         let home = self.home(&group);
         let known = self.membership(session, &group);
@@ -138,7 +124,12 @@ impl Shard {
                     .push(membership);
             }
         }
-        self.tell(home, PeerMessage::GroupJoin { group, membership });
+        if home == self.id {
+            // At once, so that the SUBACK waits for what the group announces.
+            self.group_join(&group, (home, membership));
+        } else {
+            self.tell_and_confirm(home, PeerMessage::GroupJoin { group, membership });
+        }
         if known.is_none() {
             let credit = self.credit_of(session);
             self.tell(
@@ -150,7 +141,6 @@ impl Shard {
                 },
             );
         }
-        membership
     }
 
     fn membership(&self, session: SessionId, group: &str) -> Option<u64> {

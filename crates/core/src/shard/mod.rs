@@ -40,10 +40,10 @@ use crate::peer::PeerMessage;
 use crate::policy::Policy;
 use crate::retained::Retained;
 use crate::routes::{Matches, Routes};
-use crate::shared::{Groups, MemberKey, Membership};
+use crate::settlement::{Settlement, Ticket};
+use crate::shared::{Groups, Membership};
 use crate::time::Timestamp;
 use crate::timers::Timer;
-use subscribe::PendingSubAck;
 
 /// Batches of Retained Messages that are asked for after one input at most. The rest waits for the
 /// next, so that a search through a large tree holds up nobody.
@@ -96,10 +96,6 @@ pub enum Command {
     Close(ConnectionId),
     /// Close it at once, unwritten bytes or not. Its name means nothing any more.
     Abort(ConnectionId),
-    /// Stop reading from it.
-    Pause(ConnectionId),
-    /// Go on reading from it.
-    Resume(ConnectionId),
     /// Hand it over to the shard where its Session lives: [`Input::Opened`] and then
     /// [`Input::Received`] with these bytes there. Its name here means nothing any more.
     Move {
@@ -157,31 +153,21 @@ pub struct Shard {
     memberships: BTreeMap<u64, Membership>,
     /// Which Session a stream of Retained Messages belongs to.
     streams: BTreeMap<u64, SessionId>,
-    pending_subacks: BTreeMap<u64, PendingSubAck>,
-    /// Members of groups at home here whose shard is to be told once the group's filter is known.
-    pending_joins: VecDeque<(u64, MemberKey)>,
+    settlement: Settlement,
+    /// Confirmations that other shards wait for: whose, which, and what must be settled before.
+    owed: Vec<(ShardId, u64, Ticket)>,
     policy: Box<dyn Policy>,
     response_topic_prefix: String,
     /// Hashes Client Identifiers, topics and groups to their shard; the same in all shards.
     placement: FixedState,
     random: u64,
     last_number: u64,
-    announcements: Announcements,
     commands: Vec<Command>,
     events: Vec<Event>,
     /// What is to be said to each other shard.
     outbound: Vec<Vec<PeerMessage>>,
     /// What this shard says to itself.
     inbound: VecDeque<PeerMessage>,
-}
-
-/// Announcements of interest to the other shards, and how far they have acted on them.
-struct Announcements {
-    last: u64,
-    /// By shard, the last one that it has acted on; this shard's own place counts as done.
-    known: Vec<u64>,
-    /// By shard, its last announcement that has not been confirmed to it.
-    to_confirm: Vec<Option<u64>>,
 }
 
 impl Shard {
@@ -216,20 +202,13 @@ impl Shard {
             groups: Groups::new(own ^ 3),
             memberships: BTreeMap::new(),
             streams: BTreeMap::new(),
-            pending_subacks: BTreeMap::new(),
-            pending_joins: VecDeque::new(),
+            settlement: Settlement::new(shards),
+            owed: Vec::new(),
             policy,
             response_topic_prefix,
             placement,
             random: own ^ id.index() as u64,
             last_number: 0,
-            announcements: Announcements {
-                last: 0,
-                known: (0..shards)
-                    .map(|n| if n == id.index() { u64::MAX } else { 0 })
-                    .collect(),
-                to_confirm: vec![None; shards],
-            },
             commands: Vec::new(),
             events: Vec::new(),
             outbound: (0..shards).map(|_| Vec::new()).collect(),
@@ -248,10 +227,8 @@ impl Shard {
             Input::Lost { connection } => self.close(now, connection, Ending::ConnectionLost),
             Input::Peer { from, messages } => {
                 for message in messages.drain(..) {
-                    self.hear(now, from, message);
-                    self.settle(now);
+                    self.hear_peer(now, from, message);
                 }
-                self.confirm_interest();
             }
             Input::Due => self.due(now),
             Input::Stop => self.stop(now),
@@ -287,6 +264,13 @@ impl Shard {
         }
     }
 
+    /// Says something to another shard that must be heard before what is acknowledged next.
+    fn tell_and_confirm(&mut self, to: ShardId, message: PeerMessage) {
+        debug_assert!(to != self.id);
+        self.settlement.mark(to);
+        self.tell(to, message);
+    }
+
     fn due(&mut self, now: Timestamp) {
         self.retained.expire(now);
         while let Some(timer) = self.clients.timers.pop_due(now) {
@@ -308,10 +292,9 @@ impl Shard {
 
     // ------------------------------------------------------------------------- outputs
 
-    /// Connections that have something to write; each once.
+    /// Connections that have something to write; each once, appended to `into`.
     pub fn take_dirty(&mut self, into: &mut Vec<ConnectionId>) {
-        into.clear();
-        std::mem::swap(into, &mut self.clients.dirty);
+        self.clients.take_dirty(into);
     }
 
     /// What waits to be written to a connection.
@@ -327,6 +310,9 @@ impl Shard {
 
     /// What is to be said to another shard, in order; appended to `into`.
     pub fn take_peer_messages(&mut self, to: ShardId, into: &mut Vec<PeerMessage>) {
+        if let Some(round) = self.settlement.ask(to) {
+            self.outbound[to.index()].push(PeerMessage::Confirm { round });
+        }
         into.append(&mut self.outbound[to.index()]);
     }
 
@@ -431,6 +417,16 @@ impl Shard {
 
     fn send(&mut self, connection: ConnectionId, packet: &Packet<'_>) {
         self.clients.send(connection, packet);
+    }
+
+    /// Sends an acknowledgement of something that other shards must have heard.
+    fn send_settled(&mut self, connection: ConnectionId, packet: &Packet<'_>) {
+        let ticket = self.settlement.ticket();
+        if self.settlement.is_settled(ticket) {
+            self.clients.send(connection, packet);
+        } else {
+            self.clients.send_after(connection, ticket, packet);
+        }
     }
 }
 

@@ -6,6 +6,16 @@ use crate::peer::PeerMessage;
 use crate::time::Timestamp;
 
 impl Shard {
+    /// Hears one message of another shard, with all that follows from it in this one.
+    pub(super) fn hear_peer(&mut self, now: Timestamp, from: ShardId, message: PeerMessage) {
+        let marks = self.settlement.marks();
+        self.hear(now, from, message);
+        self.settle(now);
+        if self.settlement.marks() > marks {
+            self.settlement.owe(from);
+        }
+    }
+
     pub(super) fn hear(&mut self, now: Timestamp, from: ShardId, message: PeerMessage) {
         match message {
             PeerMessage::Publish(message) => {
@@ -14,16 +24,16 @@ impl Shard {
                 self.deliver_here(now, &message, &matches, None);
                 self.matches = matches;
             }
-            PeerMessage::Interest { filter, sequence } => {
-                self.routes.add_peer(&filter, from);
-                self.announcements.to_confirm[from.index()] = Some(sequence);
+            PeerMessage::Confirm { round } => match self.settlement.take_owed(from) {
+                Some(ticket) => self.owed.push((from, round, ticket)),
+                None => self.tell(from, PeerMessage::Heard { round }),
+            },
+            PeerMessage::Heard { round } => {
+                self.settlement.heard(from, round);
+                self.settled();
             }
+            PeerMessage::Interest { filter } => self.routes.add_peer(&filter, from),
             PeerMessage::NoInterest { filter } => self.routes.remove_peer(&filter, from),
-            PeerMessage::InterestKnown { sequence } => {
-                self.announcements.known[from.index()] = sequence;
-                self.confirm_joins();
-                self.send_ready_subacks(now);
-            }
             PeerMessage::Retain { message, routed } => {
                 // The publisher has its answer; a refusal is counted.
                 let _ = self.retain_here(now, message, routed);
@@ -42,7 +52,6 @@ impl Shard {
             PeerMessage::GroupJoin { group, membership } => {
                 self.group_join(&group, (from, membership));
             }
-            PeerMessage::GroupJoined { membership } => self.joined(now, membership),
             PeerMessage::GroupCredit {
                 membership,
                 epoch,
@@ -73,12 +82,16 @@ impl Shard {
         }
     }
 
-    /// Confirms to other shards what they have announced: once for all that came together.
-    pub(super) fn confirm_interest(&mut self) {
-        for peer in self.others() {
-            if let Some(sequence) = self.announcements.to_confirm[peer.index()].take() {
-                self.tell(peer, PeerMessage::InterestKnown { sequence });
-            }
+    /// Goes on with what has waited for other shards to hear something.
+    fn settled(&mut self) {
+        let settlement = &self.settlement;
+        self.clients
+            .open_gates(|ticket| settlement.is_settled(ticket));
+        let owed = self
+            .owed
+            .extract_if(.., |(_, _, ticket)| settlement.is_settled(*ticket));
+        for (peer, round, _) in owed.collect::<Vec<_>>() {
+            self.tell(peer, PeerMessage::Heard { round });
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::clients::Clients;
 use crate::connection::AliasesIn;
 use crate::counters::DropReason;
 use crate::fault::{Ending, Violation};
-use crate::id::{ConnectionId, SessionId, ShardSet};
+use crate::id::{ConnectionId, SessionId, ShardId, ShardSet};
 use crate::message::Message;
 use crate::peer::PeerMessage;
 use crate::routes::{Matches, Routes, Subscription};
@@ -75,9 +75,12 @@ impl Shard {
             self.check_receive_maximum(id)?;
         }
         if publish.qos == QoS::ExactlyOnce && self.is_repeated(session, publish) {
-            self.acknowledge_publish(id, publish, ReasonCode::Success);
+            if let Some(packet) = acknowledgement(publish, ReasonCode::Success) {
+                self.send_settled(id, &packet);
+            }
             return Ok(());
         }
+        let marks = self.settlement.marks();
         let reason = match self.refusal(session, publish, topic) {
             Some(ReasonCode::PayloadFormatInvalid) if publish.qos == QoS::AtMostOnce => {
                 return Err(Violation::PayloadNotUtf8.into());
@@ -94,7 +97,11 @@ impl Shard {
         if publish.qos == QoS::ExactlyOnce && !reason.is_error() {
             self.note_received(id, session, publish);
         }
-        self.acknowledge_publish(id, publish, reason);
+        match acknowledgement(publish, reason) {
+            Some(packet) if self.settlement.marks() > marks => self.send_settled(id, &packet),
+            Some(packet) => self.send(id, &packet),
+            None => {}
+        }
         Ok(())
     }
 
@@ -151,26 +158,6 @@ impl Shard {
         None
     }
 
-    fn acknowledge_publish(&mut self, id: ConnectionId, publish: &Publish<'_>, reason: ReasonCode) {
-        let Some(packet_id) = publish.packet_id else {
-            return;
-        };
-        let properties = Properties::EMPTY;
-        let packet = match publish.qos {
-            QoS::ExactlyOnce => Packet::PubRec(PubRec {
-                packet_id,
-                reason,
-                properties,
-            }),
-            _ => Packet::PubAck(PubAck {
-                packet_id,
-                reason,
-                properties,
-            }),
-        };
-        self.send(id, &packet);
-    }
-
     /// Passes a message on to all who want it, and keeps it if it is to be retained. Gives the
     /// Reason Code of its acknowledgement.
     pub(super) fn accept_message(
@@ -187,7 +174,7 @@ impl Shard {
         }
         let wanted = self.deliver_here(now, &message, &matches, publisher);
         for peer in matches.peers.iter() {
-            self.tell(peer, PeerMessage::Publish(message.clone()));
+            self.pass_on(peer, &message);
         }
         let reason = if wanted || !matches.peers.is_empty() {
             ReasonCode::Success
@@ -206,6 +193,16 @@ impl Shard {
         }
     }
 
+    /// Passes a message on to another shard.
+    fn pass_on(&mut self, peer: ShardId, message: &Message) {
+        let said = PeerMessage::Publish(message.clone());
+        if message.qos() > QoS::AtMostOnce {
+            self.tell_and_confirm(peer, said);
+        } else {
+            self.tell(peer, said);
+        }
+    }
+
     /// Gives a message to its home, to be retained there. A Reason Code if that is refused here.
     fn retain(&mut self, now: Timestamp, message: Message, peers: ShardSet) -> Option<ReasonCode> {
         let home = self.home(message.topic());
@@ -213,7 +210,13 @@ impl Shard {
         if home == self.id {
             return self.retain_here(now, message, routed).err();
         }
-        self.tell(home, PeerMessage::Retain { message, routed });
+        let acknowledged = message.qos() > QoS::AtMostOnce;
+        let message = PeerMessage::Retain { message, routed };
+        if acknowledged {
+            self.tell_and_confirm(home, message);
+        } else {
+            self.tell(home, message);
+        }
         None
     }
 
@@ -263,6 +266,23 @@ impl Shard {
         }
         any
     }
+}
+
+/// PUBACK or PUBREC; nothing at QoS 0.
+fn acknowledgement(publish: &Publish<'_>, reason: ReasonCode) -> Option<Packet<'static>> {
+    let (packet_id, properties) = (publish.packet_id?, Properties::EMPTY);
+    Some(match publish.qos {
+        QoS::ExactlyOnce => Packet::PubRec(PubRec {
+            packet_id,
+            reason,
+            properties,
+        }),
+        _ => Packet::PubAck(PubAck {
+            packet_id,
+            reason,
+            properties,
+        }),
+    })
 }
 
 /// What one subscription makes of a message.

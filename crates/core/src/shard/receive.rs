@@ -38,27 +38,14 @@ impl Shard {
             return;
         };
         connection.last_received = now;
-        if connection.partial.is_empty() && !connection.paused {
+        if connection.partial.is_empty() {
             self.receive_from(now, id, bytes);
         } else {
             let mut buffer = std::mem::take(&mut connection.partial);
+            self.clients.partial_bytes -= buffer.len();
             buffer.extend_from_slice(bytes);
-            self.clients.partial_bytes += bytes.len();
-            self.receive_again(now, id, buffer);
+            self.receive_from(now, id, &buffer);
         }
-    }
-
-    /// Looks at bytes that were kept, with what has come since.
-    pub(super) fn receive_again(&mut self, now: Timestamp, id: ConnectionId, buffer: Vec<u8>) {
-        let Some(connection) = self.clients.connections.get_mut(id) else {
-            return;
-        };
-        if connection.paused {
-            connection.partial = buffer;
-            return;
-        }
-        self.clients.partial_bytes -= buffer.len();
-        self.receive_from(now, id, &buffer);
     }
 
     /// Handles all complete packets in `bytes` and keeps the rest.
@@ -82,7 +69,6 @@ impl Shard {
                     phase: Phase::Closing,
                     ..
                 }) => return,
-                Some(connection) if connection.paused => break,
                 Some(connection) => {
                     if connection.pending_output() > self.clients.limits.output_bytes_hard {
                         return self.close(now, id, Ending::OutputFull);
@@ -176,7 +162,7 @@ impl Shard {
             Packet::PubRec(pubrec) => self.pubrec(now, id, session, pubrec),
             Packet::PubRel(pubrel) => self.pubrel(id, session, pubrel),
             Packet::PubComp(pubcomp) => self.pubcomp(now, session, pubcomp),
-            Packet::Subscribe(subscribe) => self.subscribe(now, id, session, subscribe)?,
+            Packet::Subscribe(subscribe) => self.subscribe(id, session, subscribe)?,
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(id, session, unsubscribe),
             Packet::PingReq => self.send(id, &Packet::PingResp),
             Packet::Disconnect(disconnect) => {
@@ -189,23 +175,5 @@ impl Shard {
             }
         }
         Ok(())
-    }
-
-    /// Stops reading from a connection, or goes on, as its unanswered packets demand.
-    pub(super) fn regulate(&mut self, now: Timestamp, id: ConnectionId) {
-        let limit = self.clients.limits.pending_answers;
-        let Some(connection) = self.clients.connections.get_mut(id) else {
-            return;
-        };
-        let pending = usize::from(connection.pending_answers);
-        if !connection.paused && pending >= limit {
-            connection.paused = true;
-            self.commands.push(Command::Pause(id));
-        } else if connection.paused && pending <= limit / 2 {
-            connection.paused = false;
-            let buffer = std::mem::take(&mut connection.partial);
-            self.commands.push(Command::Resume(id));
-            self.receive_again(now, id, buffer);
-        }
     }
 }

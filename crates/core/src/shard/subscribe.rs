@@ -1,14 +1,13 @@
 //! SUBSCRIBE and UNSUBSCRIBE, and when SUBACK may be sent.
 //!
-//! SUBACK promises that a message published from now on is delivered. So it waits until the other
-//! shards know of the filter, and the home of a Shared Subscription of its new member. Only then
-//! are Retained Messages asked for.
+//! SUBACK promises that a message published from now on is delivered. So it leaves only when the
+//! other shards know of the filter, and the home of a Shared Subscription of its new member.
 
 use std::sync::Arc;
 
 use dunlin_packet::{
-    Packet, PacketId, Properties, QoS, ReasonCode, RetainHandling, SubAck, Subscribe,
-    SubscriptionOptions, TopicFilter, UnsubAck, Unsubscribe,
+    Packet, Properties, QoS, ReasonCode, RetainHandling, SubAck, Subscribe, SubscriptionOptions,
+    TopicFilter, UnsubAck, Unsubscribe,
 };
 
 use super::Shard;
@@ -19,22 +18,7 @@ use crate::peer::PeerMessage;
 use crate::retained::RetainedStream;
 use crate::routes::{Subscribed, Subscription};
 use crate::session::SubscriptionIds;
-use crate::time::Timestamp;
 use crate::topic_tree::NodeId;
-
-/// A SUBACK that waits for other shards.
-pub(super) struct PendingSubAck {
-    connection: ConnectionId,
-    session: SessionId,
-    packet_id: PacketId,
-    reasons: Vec<u8>,
-    /// The announcement of interest that all shards must know.
-    announcement: u64,
-    /// Memberships that have not been confirmed.
-    joins: Vec<u64>,
-    /// What is to follow it.
-    streams: Vec<RetainedStream>,
-}
 
 /// One entry of a SUBSCRIBE.
 #[derive(Clone, Copy)]
@@ -47,7 +31,6 @@ struct Wanted {
 impl Shard {
     pub(super) fn subscribe(
         &mut self,
-        now: Timestamp,
         id: ConnectionId,
         session: SessionId,
         subscribe: Subscribe<'_>,
@@ -57,22 +40,15 @@ impl Shard {
             .subscription_identifiers()
             .next()
             .unwrap_or(0);
-        let mut pending = PendingSubAck {
-            connection: id,
-            session,
-            packet_id: subscribe.packet_id,
-            reasons: Vec::with_capacity(subscribe.filters.len()),
-            announcement: 0,
-            joins: Vec::new(),
-            streams: Vec::new(),
-        };
+        let mut reasons = Vec::with_capacity(subscribe.filters.len());
+        let mut streams = Vec::new();
         for entry in subscribe.filters.iter() {
             let wanted = Wanted {
                 options: entry.options,
                 id: identifier,
             };
-            let reason = self.subscribe_to(session, entry.filter, wanted, &mut pending)?;
-            pending.reasons.push(reason as u8);
+            let reason = self.subscribe_to(session, entry.filter, wanted, &mut streams)?;
+            reasons.push(reason as u8);
             let client_id = self.clients.sessions[session].client_id.clone();
             self.emit(Event::Subscribed {
                 client_id,
@@ -80,17 +56,17 @@ impl Shard {
                 reason,
             });
         }
-        pending.announcement = self.announcements.last;
-        if self.is_ready(&pending) {
-            self.send_suback(pending);
-            return Ok(());
-        }
-        if let Some(connection) = self.clients.connections.get_mut(id) {
-            connection.pending_answers += 1;
-        }
-        let number = self.next_number();
-        self.pending_subacks.insert(number, pending);
-        self.regulate(now, id);
+        let (packet_id, properties) = (subscribe.packet_id, Properties::EMPTY);
+        let reasons = reasons.as_slice();
+        self.send_settled(
+            id,
+            &Packet::SubAck(SubAck {
+                packet_id,
+                properties,
+                reasons,
+            }),
+        );
+        self.begin_streams(session, streams);
         Ok(())
     }
 
@@ -100,7 +76,7 @@ impl Shard {
         session: SessionId,
         text: &str,
         mut wanted: Wanted,
-        pending: &mut PendingSubAck,
+        streams: &mut Vec<RetainedStream>,
     ) -> Result<ReasonCode, Ending> {
         let limits = &self.clients.limits;
         let Ok(filter) = TopicFilter::parse(text) else {
@@ -125,11 +101,10 @@ impl Shard {
             if wanted.options.no_local {
                 return Err(Violation::NoLocalOnShared.into());
             }
-            let join = self.join(session, text, wanted.options, wanted.id);
-            pending.joins.push(join);
+            self.join(session, text, wanted.options, wanted.id);
         } else {
             let subscribed = self.subscribe_plainly(session, text, wanted);
-            self.want_retained(text, wanted, &subscribed, pending);
+            self.want_retained(text, wanted, &subscribed, streams);
         }
         Ok(match granted {
             QoS::AtMostOnce => ReasonCode::Success,
@@ -168,7 +143,7 @@ impl Shard {
         filter: &str,
         wanted: Wanted,
         subscribed: &Subscribed,
-        pending: &mut PendingSubAck,
+        streams: &mut Vec<RetainedStream>,
     ) {
         match wanted.options.retain_handling {
             RetainHandling::DoNotSend => return,
@@ -184,69 +159,8 @@ impl Shard {
             let ids = SubscriptionIds::of(wanted.id);
             let number = self.next_number();
             let qos = wanted.options.qos;
-            pending
-                .streams
-                .push(RetainedStream::new(number, home, filter.clone(), qos, ids));
+            streams.push(RetainedStream::new(number, home, filter.clone(), qos, ids));
         }
-    }
-
-    // ------------------------------------------------------------------------- SUBACK
-
-    fn is_ready(&self, pending: &PendingSubAck) -> bool {
-        pending.joins.is_empty() && pending.announcement <= self.announced_to_all()
-    }
-
-    fn send_suback(&mut self, pending: PendingSubAck) {
-        let PendingSubAck {
-            connection: id,
-            session,
-            packet_id,
-            reasons,
-            streams,
-            ..
-        } = pending;
-        let Some(connection) = self.clients.connections.get(id) else {
-            return;
-        };
-        if connection.session() != Some(session) {
-            return;
-        }
-        let (properties, reasons) = (Properties::EMPTY, reasons.as_slice());
-        self.send(
-            id,
-            &Packet::SubAck(SubAck {
-                packet_id,
-                properties,
-                reasons,
-            }),
-        );
-        self.begin_streams(session, streams);
-    }
-
-    /// Sends those SUBACKs for which the last answer has come.
-    pub(super) fn send_ready_subacks(&mut self, now: Timestamp) {
-        let ready =
-            |(number, pending): (&u64, &PendingSubAck)| self.is_ready(pending).then_some(*number);
-        let ready: Vec<u64> = self.pending_subacks.iter().filter_map(ready).collect();
-        for number in ready {
-            let Some(pending) = self.pending_subacks.remove(&number) else {
-                continue;
-            };
-            let id = pending.connection;
-            self.send_suback(pending);
-            if let Some(connection) = self.clients.connections.get_mut(id) {
-                connection.pending_answers -= 1;
-                self.regulate(now, id);
-            }
-        }
-    }
-
-    /// A membership has been confirmed by its home.
-    pub(super) fn joined(&mut self, now: Timestamp, membership: u64) {
-        for pending in self.pending_subacks.values_mut() {
-            pending.joins.retain(|awaited| *awaited != membership);
-        }
-        self.send_ready_subacks(now);
     }
 
     // -------------------------------------------------------------------- UNSUBSCRIBE
@@ -324,14 +238,12 @@ impl Shard {
         if self.shards == 1 {
             return;
         }
-        self.announcements.last += 1;
-        let (filter, sequence): (Arc<str>, _) = (filter.into(), self.announcements.last);
+        let filter: Arc<str> = filter.into();
         for peer in self.others() {
-            self.tell(
+            self.tell_and_confirm(
                 peer,
                 PeerMessage::Interest {
                     filter: filter.clone(),
-                    sequence,
                 },
             );
         }
@@ -347,15 +259,5 @@ impl Shard {
                 },
             );
         }
-    }
-
-    /// The last announcement that all other shards have acted on.
-    pub(super) fn announced_to_all(&self) -> u64 {
-        self.announcements
-            .known
-            .iter()
-            .copied()
-            .min()
-            .unwrap_or(u64::MAX)
     }
 }

@@ -1,0 +1,148 @@
+//! What this shard has said to others, and how far they have acted on it.
+//!
+//! An acknowledgement promises something: that a message is with all who want it, that a new
+//! subscription is known everywhere. So it may leave only after the other shards have heard what
+//! came before it. A [`Ticket`] stands for "all that has been said so far"; an acknowledgement is
+//! written behind a gate that opens when its ticket is settled.
+//!
+//! ```text
+//!   this shard                                   another
+//!   mark(peer): what is said to it must be heard
+//!   …messages, Confirm(round) ─────────────────▶ acts on them; if that made it say something
+//!                                                that must be heard in turn, it waits for that
+//!   ◀──────────────────────────── Heard(round)
+//! ```
+
+use std::collections::VecDeque;
+
+use crate::id::ShardId;
+
+/// All that a shard has said up to a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
+
+/// How far the other shards have heard.
+pub(crate) struct Settlement {
+    /// Begins anew whenever a confirmation is asked for.
+    round: u64,
+    /// How often something was said that must be heard.
+    marks: u64,
+    peers: Vec<Peer>,
+}
+
+#[derive(Clone, Default)]
+struct Peer {
+    /// The round of the first mark since the last request for confirmation.
+    unsent: Option<u64>,
+    /// Requests that have not been answered: the first round that each covers, and its name.
+    asked: VecDeque<(u64, u64)>,
+    /// What hearing this peer has made us say, since its last request.
+    owed: Option<Ticket>,
+}
+
+impl Settlement {
+    pub(crate) fn new(shards: usize) -> Self {
+        Settlement {
+            round: 0,
+            marks: 0,
+            peers: vec![Peer::default(); shards],
+        }
+    }
+
+    /// Something is said to another shard that must be heard before acknowledgements that follow.
+    pub(crate) fn mark(&mut self, peer: ShardId) {
+        self.marks += 1;
+        self.peers[peer.index()].unsent.get_or_insert(self.round);
+    }
+
+    /// A number that grows with each mark.
+    pub(crate) fn marks(&self) -> u64 {
+        self.marks
+    }
+
+    /// All that has been said so far.
+    pub(crate) fn ticket(&self) -> Ticket {
+        Ticket(self.round)
+    }
+
+    /// What has been said to a shard is sent now: the round to ask a confirmation for, if any.
+    pub(crate) fn ask(&mut self, peer: ShardId) -> Option<u64> {
+        let Peer { unsent, asked, .. } = &mut self.peers[peer.index()];
+        let first = unsent.take()?;
+        let round = self.round;
+        asked.push_back((first, round));
+        self.round += 1;
+        Some(round)
+    }
+
+    /// A shard confirms a round.
+    pub(crate) fn heard(&mut self, peer: ShardId, round: u64) {
+        self.peers[peer.index()]
+            .asked
+            .retain(|(_, asked)| *asked != round);
+    }
+
+    /// Whether all that a ticket stands for has been heard.
+    pub(crate) fn is_settled(&self, ticket: Ticket) -> bool {
+        let open = self.peers.iter().filter_map(|peer| {
+            let asked = peer.asked.front().map(|(first, _)| *first);
+            asked.or(peer.unsent)
+        });
+        open.min().is_none_or(|first| ticket.0 < first)
+    }
+
+    /// Acting on what a shard said has made this one say something, up to now.
+    pub(crate) fn owe(&mut self, peer: ShardId) {
+        self.peers[peer.index()].owed = Some(self.ticket());
+    }
+
+    /// A shard asks for confirmation: what must be settled before, if anything.
+    pub(crate) fn take_owed(&mut self, peer: ShardId) -> Option<Ticket> {
+        let owed = self.peers[peer.index()].owed.take();
+        owed.filter(|ticket| !self.is_settled(*ticket))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_is_settled_when_all_that_it_stands_for_is_heard() {
+        let mut settlement = Settlement::new(3);
+        let (a, b) = (ShardId::new(1), ShardId::new(2));
+        assert!(
+            settlement.is_settled(settlement.ticket()),
+            "nothing was said"
+        );
+        settlement.mark(a);
+        settlement.mark(b);
+        let first = settlement.ticket();
+        let to_a = settlement.ask(a).unwrap();
+        assert!(settlement.ask(a).is_none(), "nothing new");
+        settlement.heard(a, to_a);
+        assert!(!settlement.is_settled(first), "b has not even been sent it");
+        let to_b = settlement.ask(b).unwrap();
+        settlement.mark(a);
+        let second = settlement.ticket();
+        settlement.heard(b, to_b);
+        assert!(settlement.is_settled(first) && !settlement.is_settled(second));
+        let again = settlement.ask(a).unwrap();
+        settlement.heard(a, again);
+        assert!(settlement.is_settled(second));
+    }
+
+    #[test]
+    fn answers_may_come_in_any_order() {
+        let mut settlement = Settlement::new(2);
+        let a = ShardId::new(1);
+        settlement.mark(a);
+        let first = (settlement.ticket(), settlement.ask(a).unwrap());
+        settlement.mark(a);
+        let second = (settlement.ticket(), settlement.ask(a).unwrap());
+        settlement.heard(a, second.1);
+        assert!(!settlement.is_settled(first.0) && !settlement.is_settled(second.0));
+        settlement.heard(a, first.1);
+        assert!(settlement.is_settled(first.0) && settlement.is_settled(second.0));
+    }
+}
