@@ -179,6 +179,9 @@ impl ConnectionArgs {
 
     fn will(&self, properties: &PropertySet) -> Result<Option<Message>, Failure> {
         let Some(topic) = &self.will_topic else {
+            if self.will_payload.is_some() || self.will_retain {
+                return Err(Failure::usage("Will flags given, but no will topic."));
+            }
             return Ok(None);
         };
         if TopicName::parse(topic).is_err() {

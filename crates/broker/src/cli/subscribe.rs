@@ -1,5 +1,6 @@
 //! `dunlin sub`: subscribe to topics and print the messages received.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use dunlin_client::{Closed, Event, Message, ReceivedMessage};
@@ -102,6 +103,7 @@ fn subscribe(mut args: SubscribeArgs) -> Result<(), Failure> {
         filter,
         printer,
         remaining,
+        cleared: HashSet::new(),
         unanswered: Vec::new(),
     };
     let outcome = subscriber.run(until);
@@ -133,6 +135,8 @@ struct Subscriber<'a> {
     printer: Printer,
     /// Messages still to be printed; unlimited if `None`.
     remaining: Option<u64>,
+    /// Topics that were cleared, and whose clearing has not come back to us.
+    cleared: HashSet<String>,
     /// SUBSCRIBE and UNSUBSCRIBE packets without an answer.
     unanswered: Vec<PacketId>,
 }
@@ -248,6 +252,9 @@ impl Subscriber<'_> {
     }
 
     fn show(&mut self, received: &ReceivedMessage) -> Result<Next, Failure> {
+        if self.is_echo(received) {
+            return Ok(Next::Continue);
+        }
         if self.args.retained_only && !received.message.retain {
             return Ok(Next::Finish);
         }
@@ -272,11 +279,18 @@ impl Subscriber<'_> {
     fn clear(&mut self, topic: &str) -> Result<(), Failure> {
         let mut empty = Message::new(topic, []);
         empty.retain = true;
+        self.cleared.insert(topic.to_owned());
         self.link
             .client()
             .publish(empty)
             .map(drop)
             .map_err(|error| Failure::usage(format!("Unable to clear '{topic}': {error}")))
+    }
+
+    /// Whether this is only our own clearing of a topic, coming back to us as a subscriber.
+    fn is_echo(&mut self, received: &ReceivedMessage) -> bool {
+        let message = &received.message;
+        !message.retain && message.payload.is_empty() && self.cleared.remove(&message.topic)
     }
 
     /// A connection that was lost is made again; a refusal is final.

@@ -1,0 +1,7 @@
+//! `dunlin pub`, `dunlin sub` and `dunlin rr`, as a user runs them.
+
+mod harness;
+mod publish;
+mod refusal;
+mod request;
+mod subscribe;
