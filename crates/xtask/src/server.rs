@@ -34,7 +34,7 @@ impl Server {
     /// # Errors
     /// It cannot be started, or does not say in time where it listens.
     pub(crate) fn start(name: &str) -> anyhow::Result<Server> {
-        let program = workspace::target().join("release/dunlin");
+        let program = workspace::server();
         let log = workspace::interop_target().join(format!("dunlin-{name}.log"));
         fs::create_dir_all(workspace::interop_target())?;
         let log_file =

@@ -3,7 +3,7 @@
 use crate::command::Task;
 use crate::runner::{Kind, Step};
 use crate::tally::Tally;
-use crate::{interop, licences};
+use crate::{interop, licences, workspace};
 
 /// All steps, in the order in which they run.
 pub(crate) const ALL: &[Step] = &[
@@ -70,6 +70,7 @@ const fn tests(
 
 fn format() -> anyhow::Result<Tally> {
     Task::cargo("fmt --all --check").run()?;
+    Task::cargo("fmt --check --manifest-path fuzz/Cargo.toml").run()?;
     Task::cargo("fmt --check --manifest-path interop/rumqttc/Cargo.toml").run()
 }
 
@@ -99,5 +100,8 @@ pub(crate) fn build() -> anyhow::Result<Tally> {
 }
 
 fn conformance() -> anyhow::Result<Tally> {
-    Task::cargo("test --package dunlin-conformance").run()
+    build()?;
+    Task::cargo("test --package dunlin-conformance")
+        .env("DUNLIN_BIN", workspace::server())
+        .run()
 }
