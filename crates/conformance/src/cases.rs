@@ -19,6 +19,7 @@ mod retain;
 mod session;
 mod shared;
 mod subscribe;
+mod subscription_identifier;
 mod topic_alias;
 mod topics;
 mod unsubscribe;
@@ -43,6 +44,7 @@ const ALL: &[&[Case]] = &[
     retain::CASES,
     acks::CASES,
     subscribe::CASES,
+    subscription_identifier::CASES,
     unsubscribe::CASES,
     disconnect::CASES,
     auth::CASES,

@@ -1,32 +1,25 @@
-//! A test client: one TCP connection that is read with a deadline.
+//! A test client: what a Client does, in a call each, over one [`connection`].
 
-use std::cell::RefCell;
+mod connection;
+
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::rc::Rc;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use self::connection::{Connection, Next};
 use crate::case::{Failure, ensure, fail};
 use crate::wire::{self, Ack, Connect, Packet, Publish, Version};
+
+pub use self::connection::Transcript;
 
 /// How long a broker may take for anything that needs no real time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What went over the connections of a case, for the report of a failure.
-pub type Transcript = Rc<RefCell<Vec<String>>>;
-
 /// One Network Connection to the broker.
 pub struct Client {
-    name: String,
-    version: Version,
-    stream: TcpStream,
-    buffer: Vec<u8>,
+    connection: Connection,
     pending: VecDeque<Packet>,
     next_id: u16,
-    closed: bool,
-    largest: usize,
-    transcript: Transcript,
 }
 
 /// How the broker ended a connection.
@@ -49,32 +42,28 @@ impl Client {
         name: &str,
         transcript: &Transcript,
     ) -> Result<Self, Failure> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-            .map_err(|error| Failure::Unreachable(error.to_string()))?;
+        let connection = Connection::open(address, version, name, transcript, PATIENCE)?;
         Ok(Self {
-            name: name.into(),
-            version,
-            stream,
-            buffer: Vec::new(),
+            connection,
             pending: VecDeque::new(),
             next_id: 0,
-            closed: false,
-            largest: 0,
-            transcript: Rc::clone(transcript),
         })
+    }
+
+    fn name(&self) -> &str {
+        &self.connection.name
     }
 
     /// The protocol version of the connection.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.version
+        self.connection.version
     }
 
     /// The size in bytes of the largest packet received so far.
     #[must_use]
     pub fn largest(&self) -> usize {
-        self.largest
+        self.connection.largest
     }
 
     /// A Packet Identifier that this client has not used yet.
@@ -85,19 +74,12 @@ impl Client {
 
     /// Sends bytes. That the broker has closed shows in what is read afterwards, not here.
     pub fn send(&mut self, bytes: &[u8]) {
-        self.note('>', bytes);
-        if self.stream.write_all(bytes).is_err() {
-            self.transcript
-                .borrow_mut()
-                .push(format!("{} > (connection is gone)", self.name));
-        }
+        self.connection.send(bytes);
     }
 
     /// Closes the connection without DISCONNECT.
     pub fn drop_connection(self) {
-        self.transcript
-            .borrow_mut()
-            .push(format!("{} closes", self.name));
+        self.connection.remark("closes");
     }
 
     /// Sends DISCONNECT and waits until the broker has closed.
@@ -134,11 +116,19 @@ impl Client {
     /// # Errors
     /// The deadline passes, the broker closes or sends an impossible packet.
     pub fn receive(&mut self) -> Result<Packet, Failure> {
-        if let Some(packet) = self.pending.pop_front() {
-            return Ok(packet);
+        match self.next(Instant::now() + PATIENCE)? {
+            Next::Packet(packet) => Ok(packet),
+            Next::Closed => fail!("{}: the broker closed", self.name()),
+            Next::Late => fail!("{}: nothing came in time", self.name()),
         }
-        self.read_within(PATIENCE)?
-            .ok_or_else(|| Failure::Unexpected(format!("{}: the broker closed", self.name)))
+    }
+
+    /// The next packet, of those put aside or else off the wire.
+    fn next(&mut self, deadline: Instant) -> Result<Next, Failure> {
+        match self.pending.pop_front() {
+            Some(packet) => Ok(Next::Packet(packet)),
+            None => Ok(self.connection.next(deadline)?),
+        }
     }
 
     /// The first packet that `wanted` accepts; others stay for [`Client::receive`].
@@ -150,30 +140,23 @@ impl Client {
         what: &str,
         wanted: impl Fn(&Packet) -> Option<T>,
     ) -> Result<T, Failure> {
-        if let Some((index, found)) = self
-            .pending
-            .iter()
-            .enumerate()
-            .find_map(|(i, p)| wanted(p).map(|t| (i, t)))
-        {
-            self.pending.remove(index);
-            return Ok(found);
-        }
+        let mut put_aside = VecDeque::new();
         let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.read_within(left) {
-                Ok(Some(packet)) => match wanted(&packet) {
-                    Some(found) => return Ok(found),
-                    None => self.pending.push_back(packet),
+        let found = loop {
+            match self.next(deadline)? {
+                Next::Packet(packet) => match wanted(&packet) {
+                    Some(found) => break Ok(found),
+                    None => put_aside.push_back(packet),
                 },
-                Ok(None) => fail!("{}: expected {what}, the broker closed", self.name),
-                Err(Failure::Unexpected(_)) => {
-                    fail!("{}: expected {what}, came {:?}", self.name, self.pending)
-                }
-                Err(error) => return Err(error),
+                Next::Closed => break Err("the broker closed".to_owned()),
+                Next::Late => break Err(format!("came {put_aside:?}")),
             }
-        }
+        };
+        put_aside.append(&mut self.pending);
+        self.pending = put_aside;
+        found.map_err(|came| {
+            Failure::Unexpected(format!("{}: expected {what}, {came}", self.name()))
+        })
     }
 
     /// The next PUBLISH, not acknowledged.
@@ -224,11 +207,27 @@ impl Client {
         ensure!(
             message.payload == payload.as_ref(),
             "{}: expected the message {wanted:?}, came {:?} on {:?}",
-            self.name,
+            self.name(),
             message.text(),
             message.topic
         );
         Ok(message)
+    }
+
+    /// The next message with RETAIN 1, acknowledged, which must have this payload.
+    ///
+    /// A copy of the same message with RETAIN 0 may come before it: a broker of several threads or
+    /// nodes may still be handing out what it has acknowledged when the subscription is made.
+    ///
+    /// # Errors
+    /// Another message comes first.
+    pub fn expect_retained(&mut self, payload: impl AsRef<[u8]>) -> Result<Publish, Failure> {
+        loop {
+            let message = self.expect_payload(payload.as_ref())?;
+            if message.retain == 1 {
+                return Ok(message);
+            }
+        }
     }
 
     /// Waits for PUBACK of this Packet Identifier.
@@ -304,7 +303,7 @@ impl Client {
         ensure!(
             arrived.is_empty(),
             "{}: expected nothing, came {arrived:?}",
-            self.name
+            self.name()
         );
         Ok(())
     }
@@ -321,7 +320,7 @@ impl Client {
             publish.id
         };
         let publish = publish.id(id);
-        self.send(&wire::publish(self.version, &publish));
+        self.send(&wire::publish(self.version(), &publish));
         let ack = match publish.qos {
             0 => return Ok(()),
             1 => self.puback(id)?,
@@ -337,7 +336,7 @@ impl Client {
         ensure!(
             ack.code < 0x80,
             "{}: a PUBLISH was refused: {ack:?}",
-            self.name
+            self.name()
         );
         Ok(())
     }
@@ -351,7 +350,7 @@ impl Client {
         ensure!(
             code < 0x80,
             "{}: SUBSCRIBE {filter:?} refused: 0x{code:02x}",
-            self.name
+            self.name()
         );
         Ok(code)
     }
@@ -362,12 +361,12 @@ impl Client {
     /// No SUBACK comes, or it has another number of codes.
     pub fn subscribe_all(&mut self, filters: &[(&str, u8)]) -> Result<Vec<u8>, Failure> {
         let id = self.fresh_id();
-        self.send(&wire::subscribe(self.version, id, &[], filters));
+        self.send(&wire::subscribe(self.version(), id, &[], filters));
         let codes = self.suback(id)?;
         ensure!(
             codes.len() == filters.len(),
             "{}: {} filters, SUBACK with {codes:02x?}",
-            self.name,
+            self.name(),
             filters.len()
         );
         Ok(codes)
@@ -394,7 +393,7 @@ impl Client {
     /// No UNSUBACK comes.
     pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<Vec<u8>, Failure> {
         let id = self.fresh_id();
-        self.send(&wire::unsubscribe(self.version, id, filters));
+        self.send(&wire::unsubscribe(self.version(), id, filters));
         self.unsuback(id)
     }
 
@@ -432,27 +431,21 @@ impl Client {
             before: Vec::new(),
         };
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let next = match self.pending.pop_front() {
-                Some(packet) => Ok(Some(packet)),
-                None => self.read_within(left),
-            };
-            let packet = match next {
-                Ok(None) => return Ok(ending),
-                Ok(Some(packet)) => packet,
-                Err(Failure::Unexpected(_)) => {
+            let packet = match self.next(deadline)? {
+                Next::Packet(packet) => packet,
+                Next::Closed => return Ok(ending),
+                Next::Late => {
                     fail!(
-                        "{}: expected the broker to close, came {:?}",
-                        self.name,
+                        "{}: expected a close, came {:?}",
+                        self.name(),
                         ending.before
                     )
                 }
-                Err(error) => return Err(error),
             };
             ensure!(
                 ending.code.is_none(),
                 "{}: {packet:?} after the last packet",
-                self.name
+                self.name()
             );
             match packet {
                 Packet::Disconnect { code, .. } => ending.code = Some(code),
@@ -471,72 +464,15 @@ impl Client {
         ensure!(
             before.is_empty(),
             "{}: expected a close, came first {before:?}",
-            self.name
+            self.name()
         );
         if let Some(code) = code {
             ensure!(
                 codes.contains(&code),
                 "{}: expected reason {codes:02x?}, came 0x{code:02x}",
-                self.name
+                self.name()
             );
         }
         Ok(())
-    }
-
-    /// The next packet off the wire, or `None` once the broker has closed.
-    fn read_within(&mut self, patience: Duration) -> Result<Option<Packet>, Failure> {
-        let deadline = Instant::now() + patience;
-        loop {
-            if let Some(length) = wire::split(&self.buffer)? {
-                let bytes: Vec<u8> = self.buffer.drain(..length).collect();
-                self.note('<', &bytes);
-                self.largest = self.largest.max(length);
-                return Ok(Some(wire::parse(self.version, &bytes)?));
-            }
-            if self.closed {
-                return Ok(None);
-            }
-            self.fill(deadline)?;
-        }
-    }
-
-    fn fill(&mut self, deadline: Instant) -> Result<(), Failure> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            fail!("{}: nothing came in time", self.name);
-        }
-        let mut chunk = [0; 65_536];
-        let read = self
-            .stream
-            .set_read_timeout(Some(left))
-            .and_then(|()| self.stream.read(&mut chunk));
-        match read {
-            Ok(0) => self.note_close(),
-            Ok(length) => self.buffer.extend_from_slice(&chunk[..length]),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
-                _ => self.note_close(),
-            },
-        }
-        Ok(())
-    }
-
-    fn note_close(&mut self) {
-        self.closed = true;
-        self.transcript
-            .borrow_mut()
-            .push(format!("{} < (closed by the broker)", self.name));
-    }
-
-    fn note(&self, direction: char, bytes: &[u8]) {
-        const SHOWN: usize = 96;
-        let mut line = format!("{} {direction}", self.name);
-        for byte in bytes.iter().take(SHOWN) {
-            line.push_str(&format!(" {byte:02x}"));
-        }
-        if bytes.len() > SHOWN {
-            line.push_str(&format!(" … {} bytes", bytes.len()));
-        }
-        self.transcript.borrow_mut().push(line);
     }
 }

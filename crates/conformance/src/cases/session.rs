@@ -54,14 +54,14 @@ fn session_present(connack: &Packet) -> bool {
 }
 
 fn clean_start_discards(scene: &Scene<'_>) -> Outcome {
-    let topic = scene.topic("t");
+    let (topic, marker) = (scene.topic("t"), scene.topic("marker"));
     durable_subscriber(scene, &topic, 1)?.disconnect()?;
     let mut publisher = scene.connect("pub")?;
     publisher.publish(Publish::new(&topic, "waiting").qos(1))?;
     let mut client = scene.connect("sub")?;
+    client.subscribe(&marker, 1)?;
     publisher.publish(Publish::new(&topic, "not subscribed any more").qos(1))?;
-    client.subscribe(&topic, 1)?;
-    publisher.publish(Publish::new(&topic, "marker").qos(1))?;
+    publisher.publish(Publish::new(&marker, "marker").qos(1))?;
     client.expect_payload("marker").map(|_| ())
 }
 
