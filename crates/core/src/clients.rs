@@ -7,13 +7,14 @@ use dunlin_packet::{Packet, PacketId, ProtocolVersion, PublishHead, QoS};
 use crate::connection::{Alias, AliasesOut, Connection, Connections};
 use crate::counters::{Counters, DropReason};
 use crate::id::{ConnectionId, SessionId, ShardId};
+use crate::journal::Record;
 use crate::limits::Limits;
 use crate::output::OutputPool;
 use crate::peer::PeerMessage;
 use crate::session::{
     Acknowledged, Delivery, GroupOrigin, InFlight, OutgoingPool, Queued, Sessions, Stage,
 };
-use crate::settlement::Ticket;
+use crate::settlement::{Settlement, Ticket};
 use crate::time::Timestamp;
 use crate::timers::Timers;
 
@@ -24,6 +25,8 @@ pub(crate) struct Clients {
     pub(crate) timers: Timers,
     pub(crate) limits: Limits,
     pub(crate) counters: Counters,
+    /// What acknowledgements wait for.
+    pub(crate) settlement: Settlement,
     /// Connections that have something to write.
     pub(crate) dirty: Vec<ConnectionId>,
     /// Connections whose output has a gate, by the ticket that opens it.
@@ -54,13 +57,14 @@ struct Sending {
 struct TooLarge;
 
 impl Clients {
-    pub(crate) fn new(limits: Limits, seed: u64) -> Self {
+    pub(crate) fn new(limits: Limits, settlement: Settlement, seed: u64) -> Self {
         Clients {
             sessions: Sessions::new(seed),
             connections: Connections::default(),
             timers: Timers::default(),
             limits,
             counters: Counters::default(),
+            settlement,
             dirty: Vec::new(),
             gated: VecDeque::new(),
             reports: VecDeque::new(),
@@ -93,9 +97,8 @@ impl Clients {
         }
     }
 
-    /// As [`send`](Self::send), but the packet and all after it are not written before a ticket is
-    /// settled.
-    pub(crate) fn send_after(&mut self, id: ConnectionId, ticket: Ticket, packet: &Packet<'_>) {
+    /// What is sent to a connection from now on is not written before a ticket is settled.
+    pub(crate) fn shut(&mut self, id: ConnectionId, ticket: Ticket) {
         let Clients {
             connections,
             outputs,
@@ -108,11 +111,12 @@ impl Clients {
                 gated.push_back((ticket, id));
             }
         }
-        self.send(id, packet);
     }
 
     /// Opens what tickets that are settled have held back.
-    pub(crate) fn open_gates(&mut self, is_settled: impl Fn(Ticket) -> bool + Copy) {
+    pub(crate) fn open_gates(&mut self) {
+        let settlement = &self.settlement;
+        let is_settled = |ticket| settlement.is_settled(ticket);
         while let Some((_, id)) = self.gated.pop_front_if(|(ticket, _)| is_settled(*ticket)) {
             let Some(connection) = self.connections.get_mut(id) else {
                 continue;
@@ -202,11 +206,11 @@ impl Clients {
     /// As [`deliver`](Self::deliver), for a delivery that has been counted as due before.
     pub(crate) fn hand_over(&mut self, now: Timestamp, id: SessionId, delivery: Delivery) {
         let Some(session) = self.sessions.get(id) else {
-            return self.drop_delivery(delivery, DropReason::SessionEnded);
+            return self.drop_delivery(id, delivery, DropReason::SessionEnded);
         };
         let Some(connection) = session.connection else {
             if delivery.qos == QoS::AtMostOnce {
-                return self.drop_delivery(delivery, DropReason::NotConnected);
+                return self.drop_delivery(id, delivery, DropReason::NotConnected);
             }
             return self.enqueue(id, delivery);
         };
@@ -229,7 +233,7 @@ impl Clients {
 
     fn enqueue(&mut self, id: SessionId, delivery: Delivery) {
         if self.waiting_bytes + delivery.size() > self.limits.waiting_bytes {
-            return self.drop_delivery(delivery, DropReason::MemoryFull);
+            return self.drop_delivery(id, delivery, DropReason::MemoryFull);
         }
         let session = &mut self.sessions[id];
         let outgoing = session.outgoing.get_or_insert_with(|| self.queues.take());
@@ -239,7 +243,7 @@ impl Clients {
         match queued {
             Queued::Kept => {}
             Queued::Displaced(delivery) | Queued::Full(delivery) => {
-                self.drop_delivery(delivery, DropReason::QueueFull);
+                self.drop_delivery(id, delivery, DropReason::QueueFull);
             }
         }
     }
@@ -284,7 +288,7 @@ impl Clients {
         // [MQTT-3.3.2-5]
         if delivery.message.expires_at() <= now {
             self.counters.expired += 1;
-            return self.report(&delivery);
+            return self.end_delivery(id, &delivery);
         }
         let session = &mut self.sessions[id];
         let packet_id = (delivery.qos > QoS::AtMostOnce).then_some(session.next_packet_id);
@@ -293,13 +297,16 @@ impl Clients {
             packet_id,
             dup: false,
         };
+        if delivery.qos == QoS::ExactlyOnce && self.is_recorded(id) {
+            self.record_sending(id, connection, packet_id, &delivery);
+        }
         if let Err(TooLarge) = self.write_publish(now, connection, sending, &delivery) {
-            return self.drop_delivery(delivery, DropReason::PacketTooLarge);
+            return self.drop_delivery(id, delivery, DropReason::PacketTooLarge);
         }
         match packet_id {
             None => {
                 self.counters.delivered += 1;
-                self.report(&delivery);
+                self.end_delivery(id, &delivery);
             }
             Some(packet_id) => {
                 let session = &mut self.sessions[id];
@@ -308,6 +315,25 @@ impl Clients {
                 outgoing.sent(packet_id, delivery);
             }
         }
+    }
+
+    /// The Packet Identifier of a message of QoS 2 must be known after a crash: it is stable before
+    /// the message is written.
+    fn record_sending(
+        &mut self,
+        id: SessionId,
+        connection: ConnectionId,
+        packet_id: Option<PacketId>,
+        delivery: &Delivery,
+    ) {
+        let packet_id = packet_id.expect("a message of QoS 2 has one");
+        let message = delivery.message.id();
+        self.record(id, |client_id| Record::Sending {
+            client_id,
+            packet_id,
+            message,
+        });
+        self.shut(connection, self.settlement.ticket());
     }
 
     fn write_publish(
@@ -404,7 +430,7 @@ impl Clients {
             _ => outgoing.puback(packet_id),
         };
         if let Acknowledged::Completed(delivery) = acknowledged {
-            self.drop_delivery(delivery, DropReason::PacketTooLarge);
+            self.drop_delivery(id, delivery, DropReason::PacketTooLarge);
         }
         self.tidy(id);
     }
@@ -425,13 +451,13 @@ impl Clients {
     // ------------------------------------------------------------- ends of deliveries
 
     /// A delivery ends without having reached its Client.
-    pub(crate) fn drop_delivery(&mut self, delivery: Delivery, reason: DropReason) {
+    pub(crate) fn drop_delivery(&mut self, id: SessionId, delivery: Delivery, reason: DropReason) {
         self.counters.drop_for(reason);
-        self.report(&delivery);
+        self.end_delivery(id, &delivery);
     }
 
-    /// Tells the Shared Subscription that a delivery came from that it has ended.
-    pub(crate) fn report(&mut self, delivery: &Delivery) {
+    /// A delivery has ended, one way or another: for its Shared Subscription, or for the log.
+    pub(crate) fn end_delivery(&mut self, id: SessionId, delivery: &Delivery) {
         if let Some(origin) = delivery.origin.as_deref() {
             let GroupOrigin {
                 home,
@@ -445,6 +471,28 @@ impl Clients {
                     sequence,
                 },
             ));
+        } else if delivery.qos > QoS::AtMostOnce && self.is_recorded(id) {
+            let (client_id, message) = (self.sessions[id].client_id.clone(), delivery.message.id());
+            self.settlement
+                .append_later(|| Record::Done { client_id, message });
+        }
+    }
+
+    /// Whether changes of a Session go into the log.
+    pub(crate) fn is_recorded(&self, id: SessionId) -> bool {
+        self.settlement.has_log()
+            && self
+                .sessions
+                .get(id)
+                .is_some_and(|session| session.recorded)
+    }
+
+    /// Appends a change of a Session to the log, if it is one that is recorded. What is
+    /// acknowledged next waits for it.
+    pub(crate) fn record(&mut self, id: SessionId, record: impl FnOnce(Box<str>) -> Record) {
+        if self.is_recorded(id) {
+            let client_id = self.sessions[id].client_id.clone();
+            self.settlement.append(|| record(client_id));
         }
     }
 

@@ -12,6 +12,7 @@
 //! | `retained`, `shared` | Retained Messages at their home; Shared Subscriptions at theirs |
 //! | [`Message`], [`Output`] | what is shared between all who need it; what waits to be written |
 //! | [`Policy`], [`PeerMessage`] | doors: who may do what; what shards say to each other |
+//! | [`Record`] | what must outlive the process, in the order in which it came to be |
 //! | [`Limits`], [`Counters`] | what bounds everything; where every message has gone |
 
 mod clients;
@@ -20,6 +21,7 @@ mod counters;
 mod event;
 mod fault;
 mod id;
+mod journal;
 mod limits;
 mod message;
 mod output;
@@ -39,6 +41,7 @@ pub use counters::{Counters, DropReason};
 pub use event::Event;
 pub use fault::{Ending, Violation};
 pub use id::{ConnectionId, ShardId, ShardSet};
+pub use journal::{Durability, MessageId, Record};
 pub use limits::Limits;
 pub use message::Message;
 pub use output::Output;

@@ -3,6 +3,7 @@
 use dunlin_packet::{Properties, Publish, QoS, Will};
 use triomphe::ThinArc;
 
+use crate::journal::MessageId;
 use crate::time::Timestamp;
 
 /// An Application Message: Topic Name, payload, the properties that are passed on unaltered, and
@@ -18,6 +19,7 @@ pub struct Message(ThinArc<Header, u8>);
 /// of length. What lies between the parts (a Packet Identifier) means nothing.
 #[derive(Clone, Copy)]
 struct Header {
+    id: MessageId,
     expires_at: Timestamp,
     properties_at: u32,
     properties_len: u32,
@@ -37,11 +39,13 @@ impl Message {
         publish: &Publish<'_>,
         topic: &str,
         now: Timestamp,
+        id: MessageId,
     ) -> Self {
         let expires_at = expiry(publish.properties, now);
         if publish.properties.is_empty() && !publish.topic.is_empty() {
             // The packet already has the layout that is wanted.
             let header = Header {
+                id,
                 expires_at,
                 properties_at: 0,
                 properties_len: 0,
@@ -53,14 +57,19 @@ impl Message {
             return Message(ThinArc::from_header_and_slice(header, body));
         }
         let (qos, retain) = (publish.qos, publish.retain);
-        Self::assemble(
+        let message = Self::assemble(
             topic,
             publish.properties,
             publish.payload,
             qos,
             retain,
             expires_at,
-        )
+        );
+        if id.is_some() {
+            message.with_id(id)
+        } else {
+            message
+        }
     }
 
     /// Keeps a Will Message; its expiry runs from when it is published.
@@ -113,6 +122,7 @@ impl Message {
         let payload_at = bytes.len();
         bytes.extend_from_slice(payload);
         let header = Header {
+            id: MessageId::NONE,
             expires_at,
             properties_at: properties_at as u32,
             properties_len: (payload_at - properties_at) as u32,
@@ -124,6 +134,15 @@ impl Message {
         Message(ThinArc::from_header_and_slice(header, &bytes))
     }
 
+    /// The same message as it is in the log.
+    pub(crate) fn with_id(&self, id: MessageId) -> Self {
+        let header = Header {
+            id,
+            ..self.0.header.header
+        };
+        Message(ThinArc::from_header_and_slice(header, &self.0.slice))
+    }
+
     /// The same message with another expiry.
     pub(crate) fn expiring_at(&self, expires_at: Timestamp) -> Self {
         let header = Header {
@@ -131,6 +150,11 @@ impl Message {
             ..self.0.header.header
         };
         Message(ThinArc::from_header_and_slice(header, &self.0.slice))
+    }
+
+    /// Its identity in the log; [`MessageId::NONE`] if it is not there.
+    pub fn id(&self) -> MessageId {
+        self.0.header.header.id
     }
 
     /// The Topic Name.

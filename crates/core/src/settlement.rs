@@ -16,10 +16,15 @@
 use std::collections::VecDeque;
 
 use crate::id::ShardId;
+use crate::journal::{Durability, Journal, Record};
 
-/// All that a shard has said up to a point.
+/// All that a shard has said, to other shards and to the log, up to a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct Ticket {
+    round: u64,
+    /// Records appended before it.
+    appended: u64,
+}
 
 /// How far the other shards have heard.
 pub(crate) struct Settlement {
@@ -28,6 +33,7 @@ pub(crate) struct Settlement {
     /// How often something was said that must be heard.
     marks: u64,
     peers: Vec<Peer>,
+    journal: Journal,
 }
 
 #[derive(Clone, Default)]
@@ -41,12 +47,39 @@ struct Peer {
 }
 
 impl Settlement {
-    pub(crate) fn new(shards: usize) -> Self {
+    pub(crate) fn new(shards: usize, durability: Durability) -> Self {
         Settlement {
             round: 0,
             marks: 0,
             peers: vec![Peer::default(); shards],
+            journal: Journal::new(durability),
         }
+    }
+
+    /// Whether records are appended at all.
+    pub(crate) fn has_log(&self) -> bool {
+        self.journal.is_on()
+    }
+
+    /// Appends a record, if there is a log; it must be stable before acknowledgements that follow.
+    pub(crate) fn append(&mut self, record: impl FnOnce() -> Record) {
+        self.journal.append(record);
+        self.marks += u64::from(self.journal.is_on());
+    }
+
+    /// Appends a record that nothing waits for.
+    pub(crate) fn append_later(&mut self, record: impl FnOnce() -> Record) {
+        self.journal.append(record);
+    }
+
+    /// Takes the records that have been appended; gives how many there were from the beginning.
+    pub(crate) fn take_records(&mut self, into: &mut Vec<Record>) -> u64 {
+        self.journal.take(into)
+    }
+
+    /// The first `count` records are stable.
+    pub(crate) fn commit(&mut self, count: u64) {
+        self.journal.commit(count);
     }
 
     /// Something is said to another shard that must be heard before acknowledgements that follow.
@@ -55,14 +88,17 @@ impl Settlement {
         self.peers[peer.index()].unsent.get_or_insert(self.round);
     }
 
-    /// A number that grows with each mark.
+    /// A number that grows with everything that acknowledgements have to wait for.
     pub(crate) fn marks(&self) -> u64 {
         self.marks
     }
 
     /// All that has been said so far.
     pub(crate) fn ticket(&self) -> Ticket {
-        Ticket(self.round)
+        Ticket {
+            round: self.round,
+            appended: self.journal.appended(),
+        }
     }
 
     /// What has been said to a shard is sent now: the round to ask a confirmation for, if any.
@@ -88,7 +124,8 @@ impl Settlement {
             let asked = peer.asked.front().map(|(first, _)| *first);
             asked.or(peer.unsent)
         });
-        open.min().is_none_or(|first| ticket.0 < first)
+        let heard = open.min().is_none_or(|first| ticket.round < first);
+        heard && self.journal.is_committed(ticket.appended)
     }
 
     /// Acting on what a shard said has made this one say something, up to now.
@@ -109,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_ticket_is_settled_when_all_that_it_stands_for_is_heard() {
-        let mut settlement = Settlement::new(3);
+        let mut settlement = Settlement::new(3, Durability::Memory);
         let (a, b) = (ShardId::new(1), ShardId::new(2));
         assert!(
             settlement.is_settled(settlement.ticket()),
@@ -134,7 +171,7 @@ mod tests {
 
     #[test]
     fn answers_may_come_in_any_order() {
-        let mut settlement = Settlement::new(2);
+        let mut settlement = Settlement::new(2, Durability::Memory);
         let a = ShardId::new(1);
         settlement.mark(a);
         let first = (settlement.ticket(), settlement.ask(a).unwrap());

@@ -12,6 +12,7 @@ use dunlin_packet::{QoS, SubscriptionOptions};
 use foldhash::fast::FixedState;
 
 use crate::id::ShardId;
+use crate::journal::MessageId;
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::time::Timestamp;
@@ -111,6 +112,17 @@ impl Groups {
         (id, known.is_none())
     }
 
+    /// Adds a group with what waits in it, before its members join.
+    pub(crate) fn restore(&mut self, name: &Arc<str>, queue: Vec<Message>) -> GroupId {
+        let id = self.add(name);
+        let group = self.group_mut(id);
+        for message in queue {
+            let sequence = group.next_sequence();
+            group.enqueue(sequence, message);
+        }
+        id
+    }
+
     fn add(&mut self, name: &Arc<str>) -> GroupId {
         let free = self.slots.iter().position(Option::is_none);
         let place = free.unwrap_or_else(|| {
@@ -174,7 +186,9 @@ impl Groups {
         handouts: &mut Handouts,
     ) {
         if let Some(group) = self.group_of(member) {
-            group.handed_out.remove(&sequence);
+            if let Some((_, message)) = group.handed_out.remove(&sequence) {
+                handouts.done.push((group.name.clone(), message.id()));
+            }
             if group
                 .members
                 .get(&member)
@@ -238,11 +252,13 @@ impl Groups {
     }
 }
 
-/// Messages that leave a group's queue, and how many had expired in it.
+/// Messages that leave a group's queue, and what has ended meanwhile.
 #[derive(Default)]
 pub(crate) struct Handouts {
     pub(crate) taken: Vec<Handout>,
     pub(crate) expired: u64,
+    /// Messages that are due to their group no more.
+    pub(crate) done: Vec<(Arc<str>, MessageId)>,
 }
 
 impl Group {
@@ -342,6 +358,7 @@ impl Group {
             self.queued_bytes -= message.size();
             if message.expires_at() <= now {
                 handouts.expired += 1;
+                handouts.done.push((self.name.clone(), message.id()));
                 continue;
             }
             let taken = self.take_credit();

@@ -26,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) connection: Option<ConnectionId>,
     /// Seconds that it outlives its connection; 0: it ends with it.
     pub(crate) expiry_interval: u32,
+    /// Whether it is in the log: it outlives its connection, and a crash.
+    pub(crate) recorded: bool,
     /// When it ends, while it has no connection.
     pub(crate) expires_at: Timestamp,
     pub(crate) subscriptions: Subscriptions,
@@ -69,6 +71,7 @@ impl Session {
             client_id: client_id.into(),
             connection: None,
             expiry_interval: 0,
+            recorded: false,
             expires_at: Timestamp::NEVER,
             subscriptions: Subscriptions::default(),
             outgoing: None,

@@ -13,8 +13,10 @@ use std::collections::VecDeque;
 
 use dunlin_packet::{PacketId, QoS, ReasonCode};
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, SubscriptionIds};
+use crate::journal::MessageId;
 use crate::limits::Limits;
+use crate::message::Message;
 
 /// How far a message in flight has come.
 #[derive(Clone, Debug)]
@@ -270,6 +272,56 @@ impl Outgoing {
         taken
     }
 
+    /// Forgets a message that is due no more.
+    pub(crate) fn forget(&mut self, message: MessageId) {
+        let waits = |waiting: &Delivery| waiting.message.id() == message;
+        if let Some(at) = self.queue.iter().position(waits)
+            && let Some(delivery) = self.queue.remove(at)
+        {
+            self.queued_bytes -= delivery.size();
+            self.first_qos0 = 0;
+        }
+    }
+
+    /// A message of QoS 2 was in flight, as it may have been queued before.
+    pub(crate) fn restore_sent(&mut self, packet_id: PacketId, message: Message) {
+        let waits = |waiting: &Delivery| waiting.message.id() == message.id();
+        let queued = self
+            .queue
+            .iter()
+            .position(waits)
+            .and_then(|at| self.queue.remove(at));
+        let delivery = match queued {
+            Some(delivery) => {
+                self.queued_bytes -= delivery.size();
+                delivery
+            }
+            None => Delivery {
+                retain: false,
+                qos: QoS::ExactlyOnce,
+                subscription_ids: SubscriptionIds::None,
+                origin: None,
+                message,
+            },
+        };
+        while !self.in_flight.is_empty() && self.place(packet_id) > Some(self.in_flight.len()) {
+            self.in_flight.push_back(InFlight { stage: Stage::Done });
+        }
+        self.sent(packet_id, delivery);
+    }
+
+    /// The Client had a message of QoS 2.
+    pub(crate) fn restore_released(&mut self, packet_id: PacketId) {
+        self.pubrec(packet_id, ReasonCode::Success);
+    }
+
+    /// The Packet Identifier after the last one in flight.
+    pub(crate) fn next_packet_id(&self) -> Option<PacketId> {
+        self.in_flight()
+            .last()
+            .map(|(packet_id, _)| packet_id.next())
+    }
+
     /// Everything that is due and has not reached the Client.
     pub(crate) fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
         let published = self
@@ -323,9 +375,7 @@ impl OutgoingPool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::delivery::SubscriptionIds;
     use super::*;
-    use crate::message::Message;
 
     fn delivery(n: u8, qos: QoS) -> Delivery {
         Delivery {

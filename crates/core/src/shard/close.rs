@@ -10,19 +10,22 @@ use crate::counters::DropReason;
 use crate::event::Event;
 use crate::fault::{Ending, Violation};
 use crate::id::{ConnectionId, SessionId};
+use crate::journal::Record;
 use crate::time::Timestamp;
 use crate::timers::Timer;
 
 impl Shard {
     /// DISCONNECT of a Client: gives the way in which its connection ends.
-    pub(super) fn disconnect(&mut self, session: SessionId, disconnect: Disconnect<'_>) -> Ending {
+    pub(super) fn disconnect(&mut self, id: SessionId, disconnect: Disconnect<'_>) -> Ending {
         if let Some(wanted) = disconnect.properties.session_expiry_interval() {
-            let session = &mut self.clients.sessions[session];
+            let session = &mut self.clients.sessions[id];
             // [MQTT-3.1.2-23]
             if session.expiry_interval == 0 && wanted > 0 {
                 return Violation::SessionExpiryRaised.into();
             }
-            session.expiry_interval = wanted.min(self.clients.limits.session_expiry);
+            let interval = wanted.min(self.clients.limits.session_expiry);
+            session.expiry_interval = interval;
+            self.record_expiry(id, interval);
         }
         Ending::Disconnected(disconnect.reason)
     }
@@ -163,6 +166,24 @@ impl Shard {
 
     // ----------------------------------------------------------------------- Sessions
 
+    /// Notes in the log that a Session outlives its connection by this many seconds, or that it
+    /// does not.
+    pub(super) fn record_expiry(&mut self, id: SessionId, expiry_interval: u32) {
+        let session = &mut self.clients.sessions[id];
+        if expiry_interval > 0 {
+            session.recorded = true;
+            let session = |client_id| Record::Session {
+                client_id,
+                expiry_interval,
+            };
+            self.clients.record(id, session);
+        } else {
+            self.clients
+                .record(id, |client_id| Record::SessionEnded { client_id });
+            self.clients.sessions[id].recorded = false;
+        }
+    }
+
     /// A Session loses its connection.
     fn leave_session(&mut self, now: Timestamp, id: SessionId, ending: &Ending) {
         let session = &mut self.clients.sessions[id];
@@ -207,7 +228,7 @@ impl Shard {
         self.clients.waiting_bytes -= before - outgoing.queued_bytes();
         for delivery in dropped {
             self.clients
-                .drop_delivery(delivery, DropReason::NotConnected);
+                .drop_delivery(id, delivery, DropReason::NotConnected);
         }
         self.clients.tidy(id);
     }
@@ -244,6 +265,8 @@ impl Shard {
         self.end_memberships(id);
         self.end_subscriptions(id);
         self.end_streams(id);
+        self.clients
+            .record(id, |client_id| Record::SessionEnded { client_id });
         let mut session = self.clients.sessions.remove(id);
         let timers = &mut self.clients.timers;
         timers.set(
@@ -258,7 +281,7 @@ impl Shard {
             self.clients.waiting_bytes -= outgoing.queued_bytes();
             for delivery in outgoing.drain() {
                 self.clients
-                    .drop_delivery(delivery, DropReason::SessionEnded);
+                    .drop_delivery(id, delivery, DropReason::SessionEnded);
             }
         }
         self.emit(Event::SessionEnded {

@@ -209,6 +209,7 @@ impl Shard {
             None => self.clients.sessions.insert(Session::new(client_id)),
         };
         let session_expiry_interval = self.begin(now, id, session, connect);
+        self.record_expiry(session, session_expiry_interval);
         let version = connect.version;
         self.clients.counters.connects_accepted += 1;
         self.emit(Event::Connected {
@@ -312,7 +313,7 @@ impl Shard {
             reason: ReasonCode::Success,
             properties: properties.as_properties(),
         };
-        self.send(id, &Packet::ConnAck(connack));
+        self.send_settled(id, &Packet::ConnAck(connack));
     }
 
     fn connack_properties(

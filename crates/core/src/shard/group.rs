@@ -7,6 +7,7 @@ use dunlin_packet::{QoS, SubscriptionOptions};
 use super::Shard;
 use crate::counters::DropReason;
 use crate::id::SessionId;
+use crate::journal::Record;
 use crate::message::Message;
 use crate::peer::PeerMessage;
 use crate::session::{Delivery, GroupOrigin, SubscriptionIds};
@@ -65,6 +66,14 @@ impl Shard {
 
     fn hand_out_all(&mut self, now: Timestamp, handouts: Handouts) {
         self.clients.counters.expired += handouts.expired;
+        for (group, message) in handouts.done {
+            if message.is_some() {
+                let group = (*group).into();
+                self.clients
+                    .settlement
+                    .append_later(|| Record::GroupDone { group, message });
+            }
+        }
         for handout in handouts.taken {
             self.hand_out(now, handout);
         }
@@ -102,44 +111,77 @@ impl Shard {
         id: u32,
     ) {
         let group: Arc<str> = filter.strip_prefix("$share/").unwrap_or(filter).into();
-        let home = self.home(&group);
-        let known = self.membership(session, &group);
-        let membership = known.unwrap_or_else(|| self.next_number());
-        let epoch = 1;
-        match self.memberships.get_mut(&membership) {
-            Some(known) => (known.options, known.id) = (options, id),
-            None => {
-                let group = group.clone();
-                let new = Membership {
-                    session,
-                    group,
-                    home,
-                    options,
-                    id,
-                    epoch,
-                };
-                self.memberships.insert(membership, new);
-                self.clients.sessions[session]
-                    .memberships_mut()
-                    .push(membership);
-            }
+        if let Some(known) = self.membership(session, &group)
+            && let Some(known) = self.memberships.get_mut(&known)
+        {
+            (known.options, known.id) = (options, id);
+            return;
         }
+        let membership = self.add_membership(session, group.clone(), options, id);
+        self.tell_join(membership);
+        let (home, epoch) = (self.home(&group), 1);
+        let credit = self.credit_of(session);
+        self.tell(
+            home,
+            PeerMessage::GroupCredit {
+                membership,
+                epoch,
+                credit,
+            },
+        );
+    }
+
+    /// Notes a membership; gives its number.
+    pub(super) fn add_membership(
+        &mut self,
+        session: SessionId,
+        group: Arc<str>,
+        options: SubscriptionOptions,
+        id: u32,
+    ) -> u64 {
+        let membership = self.next_number();
+        let home = self.home(&group);
+        let new = Membership {
+            session,
+            group,
+            home,
+            options,
+            id,
+            epoch: 1,
+        };
+        self.memberships.insert(membership, new);
+        self.clients.sessions[session]
+            .memberships_mut()
+            .push(membership);
+        membership
+    }
+
+    /// Forgets a membership that its home does not know of.
+    pub(super) fn remove_membership(&mut self, session: SessionId, group: &str) {
+        if let Some(membership) = self.membership(session, group) {
+            self.memberships.remove(&membership);
+            let memberships = self.clients.sessions[session].memberships_mut();
+            memberships.retain(|known| *known != membership);
+        }
+    }
+
+    /// Tells the homes of all memberships of a restored Session that it is a member.
+    pub(super) fn rejoin(&mut self, session: SessionId) {
+        for membership in self.clients.sessions[session].memberships().to_vec() {
+            self.tell_join(membership);
+        }
+    }
+
+    fn tell_join(&mut self, membership: u64) {
+        let Some(known) = self.memberships.get(&membership) else {
+            return;
+        };
+        let (home, group) = (known.home, known.group.clone());
         if home == self.id {
             // At once, so that the SUBACK waits for what the group announces.
             self.group_join(&group, (home, membership));
         } else {
             self.tell_and_confirm(home, PeerMessage::GroupJoin { group, membership });
-        }
-        if known.is_none() {
-            let credit = self.credit_of(session);
-            self.tell(
-                home,
-                PeerMessage::GroupCredit {
-                    membership,
-                    epoch,
-                    credit,
-                },
-            );
         }
     }
 

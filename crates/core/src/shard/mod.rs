@@ -5,11 +5,13 @@
 //! The driver owns sockets, clock and threads; the shard owns everything else. The driver calls
 //! [`Shard::handle`] with each [`Input`], and after a number of these, once per turn:
 //!
-//! 1. writes what [`Shard::output`] shows for each connection of [`Shard::take_dirty`], and says
+//! 1. appends what [`Shard::take_records`] gives to the log, and says how far that is stable with
+//!    [`Input::Committed`], now or later;
+//! 2. writes what [`Shard::output`] shows for each connection of [`Shard::take_dirty`], and says
 //!    how much of it went out with [`Input::Written`];
-//! 2. carries out [`Shard::take_commands`];
-//! 3. passes [`Shard::take_peer_messages`] on, in order, to the other shards;
-//! 4. sleeps until something happens or [`Shard::next_deadline`] has come, and then says
+//! 3. carries out [`Shard::take_commands`];
+//! 4. passes [`Shard::take_peer_messages`] on, in order, to the other shards;
+//! 5. sleeps until something happens or [`Shard::next_deadline`] has come, and then says
 //!    [`Input::Due`].
 //!
 //! The shard changes only in `handle`. The same inputs give the same outputs.
@@ -21,6 +23,7 @@ mod group;
 mod peers;
 mod publish;
 mod receive;
+mod restore;
 mod retain;
 mod subscribe;
 
@@ -34,6 +37,7 @@ use crate::counters::Counters;
 use crate::event::Event;
 use crate::fault::Ending;
 use crate::id::{ConnectionId, SessionId, ShardId, ShardSet};
+use crate::journal::{Durability, MessageId, Record};
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::peer::PeerMessage;
@@ -44,6 +48,7 @@ use crate::settlement::{Settlement, Ticket};
 use crate::shared::{Groups, Membership};
 use crate::time::Timestamp;
 use crate::timers::Timer;
+use restore::Restoring;
 
 /// Batches of Retained Messages that are asked for after one input at most. The rest waits for the
 /// next, so that a search through a large tree holds up nobody.
@@ -83,6 +88,11 @@ pub enum Input<'a> {
         /// What, in order; all that has come is taken out.
         messages: &'a mut Vec<PeerMessage>,
     },
+    /// The first `records` of all records that [`Shard::take_records`] gave are stable.
+    Committed {
+        /// How many, from the beginning.
+        records: u64,
+    },
     /// Time has passed: what is due happens.
     Due,
     /// Ends all connections; CONNECT is refused from now on.
@@ -119,6 +129,8 @@ pub struct ShardConfig {
     pub seed: u64,
     /// The bounds of everything.
     pub limits: Limits,
+    /// Whether anything outlives the process.
+    pub durability: Durability,
     /// What Response Information begins with, for Clients that request it; the Client Identifier
     /// follows.
     pub response_topic_prefix: String,
@@ -133,6 +145,7 @@ impl ShardConfig {
             shards,
             seed,
             limits: Limits::default(),
+            durability: Durability::Memory,
             response_topic_prefix,
         }
     }
@@ -153,9 +166,10 @@ pub struct Shard {
     memberships: BTreeMap<u64, Membership>,
     /// Which Session a stream of Retained Messages belongs to.
     streams: BTreeMap<u64, SessionId>,
-    settlement: Settlement,
     /// Confirmations that other shards wait for: whose, which, and what must be settled before.
     owed: Vec<(ShardId, u64, Ticket)>,
+    /// What is being put together from records, before the first input.
+    restoring: Option<Box<Restoring>>,
     policy: Box<dyn Policy>,
     response_topic_prefix: String,
     /// Hashes Client Identifiers, topics and groups to their shard; the same in all shards.
@@ -181,6 +195,7 @@ impl Shard {
             shards,
             seed,
             limits,
+            durability,
             response_topic_prefix,
         } = config;
         assert!(
@@ -195,14 +210,14 @@ impl Shard {
             shards,
             now: Timestamp::default(),
             stopping: false,
-            clients: Clients::new(limits, own),
+            clients: Clients::new(limits, Settlement::new(shards, durability), own),
+            restoring: None,
             routes: Routes::new(own ^ 1),
             matches: Matches::default(),
             retained: Retained::new(own ^ 2),
             groups: Groups::new(own ^ 3),
             memberships: BTreeMap::new(),
             streams: BTreeMap::new(),
-            settlement: Settlement::new(shards),
             owed: Vec::new(),
             policy,
             response_topic_prefix,
@@ -229,6 +244,10 @@ impl Shard {
                 for message in messages.drain(..) {
                     self.hear_peer(now, from, message);
                 }
+            }
+            Input::Committed { records } => {
+                self.clients.settlement.commit(records);
+                self.settled();
             }
             Input::Due => self.due(now),
             Input::Stop => self.stop(now),
@@ -267,7 +286,7 @@ impl Shard {
     /// Says something to another shard that must be heard before what is acknowledged next.
     fn tell_and_confirm(&mut self, to: ShardId, message: PeerMessage) {
         debug_assert!(to != self.id);
-        self.settlement.mark(to);
+        self.clients.settlement.mark(to);
         self.tell(to, message);
     }
 
@@ -310,10 +329,16 @@ impl Shard {
 
     /// What is to be said to another shard, in order; appended to `into`.
     pub fn take_peer_messages(&mut self, to: ShardId, into: &mut Vec<PeerMessage>) {
-        if let Some(round) = self.settlement.ask(to) {
+        if let Some(round) = self.clients.settlement.ask(to) {
             self.outbound[to.index()].push(PeerMessage::Confirm { round });
         }
         into.append(&mut self.outbound[to.index()]);
+    }
+
+    /// What is to be appended to the log, in order; appended to `into`. Gives how many records that
+    /// makes from the beginning.
+    pub fn take_records(&mut self, into: &mut Vec<Record>) -> u64 {
+        self.clients.settlement.take_records(into)
     }
 
     /// What happened, for logs and traces.
@@ -402,6 +427,14 @@ impl Shard {
         self.last_number
     }
 
+    /// The identity in the log of a message that is about to be accepted.
+    fn next_message_id(&mut self, qos: dunlin_packet::QoS) -> MessageId {
+        if qos == dunlin_packet::QoS::AtMostOnce || !self.clients.settlement.has_log() {
+            return MessageId::NONE;
+        }
+        MessageId::new(self.next_number(), self.id)
+    }
+
     /// The next of a sequence of random numbers that the seed determines (SplitMix64).
     fn next_random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -419,13 +452,23 @@ impl Shard {
         self.clients.send(connection, packet);
     }
 
-    /// Sends an acknowledgement of something that other shards must have heard.
+    /// Sends an acknowledgement, which waits if anything was said since there were this many marks.
+    fn send_since(&mut self, marks: u64, connection: ConnectionId, packet: &Packet<'_>) {
+        if self.clients.settlement.marks() > marks {
+            self.send_settled(connection, packet);
+        } else {
+            self.send(connection, packet);
+        }
+    }
+
+    /// Sends an acknowledgement that waits for all that was said so far.
     fn send_settled(&mut self, connection: ConnectionId, packet: &Packet<'_>) {
-        let ticket = self.settlement.ticket();
-        if self.settlement.is_settled(ticket) {
+        let ticket = self.clients.settlement.ticket();
+        if self.clients.settlement.is_settled(ticket) {
             self.clients.send(connection, packet);
         } else {
-            self.clients.send_after(connection, ticket, packet);
+            self.clients.shut(connection, ticket);
+            self.clients.send(connection, packet);
         }
     }
 }

@@ -8,11 +8,11 @@ use crate::time::Timestamp;
 impl Shard {
     /// Hears one message of another shard, with all that follows from it in this one.
     pub(super) fn hear_peer(&mut self, now: Timestamp, from: ShardId, message: PeerMessage) {
-        let marks = self.settlement.marks();
+        let marks = self.clients.settlement.marks();
         self.hear(now, from, message);
         self.settle(now);
-        if self.settlement.marks() > marks {
-            self.settlement.owe(from);
+        if self.clients.settlement.marks() > marks {
+            self.clients.settlement.owe(from);
         }
     }
 
@@ -24,12 +24,12 @@ impl Shard {
                 self.deliver_here(now, &message, &matches, None);
                 self.matches = matches;
             }
-            PeerMessage::Confirm { round } => match self.settlement.take_owed(from) {
+            PeerMessage::Confirm { round } => match self.clients.settlement.take_owed(from) {
                 Some(ticket) => self.owed.push((from, round, ticket)),
                 None => self.tell(from, PeerMessage::Heard { round }),
             },
             PeerMessage::Heard { round } => {
-                self.settlement.heard(from, round);
+                self.clients.settlement.heard(from, round);
                 self.settled();
             }
             PeerMessage::Interest { filter } => self.routes.add_peer(&filter, from),
@@ -83,10 +83,9 @@ impl Shard {
     }
 
     /// Goes on with what has waited for other shards to hear something.
-    fn settled(&mut self) {
-        let settlement = &self.settlement;
-        self.clients
-            .open_gates(|ticket| settlement.is_settled(ticket));
+    pub(super) fn settled(&mut self) {
+        self.clients.open_gates();
+        let settlement = &self.clients.settlement;
         let owed = self
             .owed
             .extract_if(.., |(_, _, ticket)| settlement.is_settled(*ticket));

@@ -10,6 +10,7 @@ use crate::connection::AliasesIn;
 use crate::counters::DropReason;
 use crate::fault::{Ending, Violation};
 use crate::id::{ConnectionId, SessionId, ShardId, ShardSet};
+use crate::journal::Record;
 use crate::message::Message;
 use crate::peer::PeerMessage;
 use crate::routes::{Matches, Routes, Subscription};
@@ -80,7 +81,7 @@ impl Shard {
             }
             return Ok(());
         }
-        let marks = self.settlement.marks();
+        let marks = self.clients.settlement.marks();
         let reason = match self.refusal(session, publish, topic) {
             Some(ReasonCode::PayloadFormatInvalid) if publish.qos == QoS::AtMostOnce => {
                 return Err(Violation::PayloadNotUtf8.into());
@@ -90,17 +91,16 @@ impl Shard {
                 reason
             }
             None => {
-                let message = Message::from_publish(body, publish, topic, now);
+                let id = self.next_message_id(publish.qos);
+                let message = Message::from_publish(body, publish, topic, now, id);
                 self.accept_message(now, message, Some(session))
             }
         };
         if publish.qos == QoS::ExactlyOnce && !reason.is_error() {
             self.note_received(id, session, publish);
         }
-        match acknowledgement(publish, reason) {
-            Some(packet) if self.settlement.marks() > marks => self.send_settled(id, &packet),
-            Some(packet) => self.send(id, &packet),
-            None => {}
+        if let Some(packet) = acknowledgement(publish, reason) {
+            self.send_since(marks, id, &packet);
         }
         Ok(())
     }
@@ -133,6 +133,10 @@ impl Shard {
     fn note_received(&mut self, id: ConnectionId, session: SessionId, publish: &Publish<'_>) {
         if let Some(packet_id) = publish.packet_id {
             self.clients.sessions[session].receive(packet_id);
+            self.clients.record(session, |client_id| Record::Received {
+                client_id,
+                packet_id,
+            });
         }
         if let Some(connection) = self.clients.connections.get_mut(id) {
             connection.unacknowledged = connection.unacknowledged.saturating_add(1);
@@ -171,6 +175,12 @@ impl Shard {
         self.routes.find(message.topic(), &mut matches);
         if matches.is_empty() {
             self.clients.counters.no_subscriber += 1;
+        }
+        if message.id().is_some() && !matches.is_empty() {
+            let (id, message) = (message.id(), message.clone());
+            self.clients
+                .settlement
+                .append(|| Record::Message { id, message });
         }
         let wanted = self.deliver_here(now, &message, &matches, publisher);
         for peer in matches.peers.iter() {

@@ -4,6 +4,7 @@ use dunlin_packet::{QoS, ReasonCode, TopicFilter, TopicName};
 
 use super::Shard;
 use crate::id::{SessionId, ShardId, ShardSet};
+use crate::journal::Record;
 use crate::message::Message;
 use crate::peer::PeerMessage;
 use crate::retained::{RetainedFull, RetainedStream};
@@ -25,7 +26,12 @@ impl Shard {
         if self.shards > 1 {
             self.route_late(now, &message, routed);
         }
-        let kept = self.retained.set(message, &self.clients.limits);
+        let kept = self.retained.set(message.clone(), &self.clients.limits);
+        if kept.is_ok() {
+            self.clients
+                .settlement
+                .append(|| Record::Retained { message });
+        }
         kept.map_err(|RetainedFull| {
             self.clients.counters.retained_refused += 1;
             ReasonCode::QuotaExceeded

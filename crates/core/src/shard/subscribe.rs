@@ -14,6 +14,7 @@ use super::Shard;
 use crate::event::Event;
 use crate::fault::{Ending, Violation};
 use crate::id::{ConnectionId, SessionId};
+use crate::journal::Record;
 use crate::peer::PeerMessage;
 use crate::retained::RetainedStream;
 use crate::routes::{Subscribed, Subscription};
@@ -106,11 +107,39 @@ impl Shard {
             let subscribed = self.subscribe_plainly(session, text, wanted);
             self.want_retained(text, wanted, &subscribed, streams);
         }
+        let (filter, options, id) = (text.into(), wanted.options, wanted.id);
+        let subscribed = |client_id| Record::Subscribed {
+            client_id,
+            filter,
+            options,
+            id,
+        };
+        self.clients.record(session, subscribed);
         Ok(match granted {
             QoS::AtMostOnce => ReasonCode::Success,
             QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
             QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
         })
+    }
+
+    pub(super) fn restore_plain_subscription(
+        &mut self,
+        session: SessionId,
+        filter: &str,
+        options: SubscriptionOptions,
+        id: u32,
+    ) {
+        let subscribed = self.routes.subscribe(
+            filter,
+            Subscription {
+                session,
+                id,
+                options,
+            },
+        );
+        self.clients.sessions[session]
+            .subscriptions
+            .insert(subscribed.filter);
     }
 
     fn subscribe_plainly(
@@ -189,7 +218,7 @@ impl Shard {
         }
         let (packet_id, properties) = (unsubscribe.packet_id, Properties::EMPTY);
         let reasons = reasons.as_slice();
-        self.send(
+        self.send_settled(
             id,
             &Packet::UnsubAck(UnsubAck {
                 packet_id,
@@ -201,9 +230,19 @@ impl Shard {
 
     /// Ends a subscription. False: there was none.
     fn unsubscribe_from(&mut self, session: SessionId, filter: &str) -> bool {
-        if let Some(group) = filter.strip_prefix("$share/") {
-            return self.leave_group(session, group);
+        let ended = match filter.strip_prefix("$share/") {
+            Some(group) => self.leave_group(session, group),
+            None => self.end_subscription(session, filter),
+        };
+        if ended {
+            let filter = filter.into();
+            let unsubscribed = |client_id| Record::Unsubscribed { client_id, filter };
+            self.clients.record(session, unsubscribed);
         }
+        ended
+    }
+
+    pub(super) fn end_subscription(&mut self, session: SessionId, filter: &str) -> bool {
         let Some(node) = self.routes.subscription(session, filter) else {
             return false;
         };
