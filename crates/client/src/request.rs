@@ -100,7 +100,9 @@ impl Client {
         self.outgoing.is_empty()
     }
 
-    /// Subscribes to all of `filters` with one packet, answered by [`Event::Subscribed`].
+    /// Subscribes to all of `filters` with one packet, answered by [`Event::Subscribed`]. If the
+    /// Network Connection ends before, there is no answer: subscribe again after the next
+    /// [`Event::Connected`].
     ///
     /// # Errors
     /// Nothing was sent then.
@@ -122,7 +124,8 @@ impl Client {
         })
     }
 
-    /// Ends the subscriptions to all of `filters` with one packet, answered by [`Event::Unsubscribed`].
+    /// Ends the subscriptions to all of `filters` with one packet, answered by
+    /// [`Event::Unsubscribed`], with the same reservation.
     ///
     /// # Errors
     /// Nothing was sent then.

@@ -50,6 +50,10 @@ impl PacketLog {
         {
             self.client_id = assigned.to_owned();
         }
+        if let Packet::Connect(_) = packet {
+            // What began to arrive on a former Network Connection will not be completed.
+            self.received.clear();
+        }
         let client_id = if self.client_id.is_empty() {
             "(null)"
         } else {
