@@ -1,12 +1,15 @@
-"""mosquitto_pub, mosquitto_sub and mosquitto_rr as objects that a test can wait for."""
+"""mosquitto_pub, mosquitto_sub and mosquitto_rr as objects that a test can wait for.
 
+With DUNLIN_TOOLS=PATH the tests use `PATH pub`, `PATH sub` and `PATH rr` instead, which claim to
+understand the same options.
+"""
+
+import os
 import queue
 import subprocess
 import threading
 
 from support import DEADLINE_SECONDS, Inbox, Message, broker
-
-VERSIONS = ("mqttv31", "mqttv311", "mqttv5")
 
 
 def publish(version: str, topic: str, payload: str | None, *options: str):
@@ -23,12 +26,17 @@ def publish_lines(version: str, topic: str, payloads: list[str], *options: str):
 
 def run(tool: str, version: str, *options: str, text: str = "") -> str:
     """Runs a tool to its end and returns what it printed; it must succeed."""
-    command = [tool, *connection(version), *options]
+    command = [*program(tool), *connection(version), *options]
     done = subprocess.run(
         command, input=text, capture_output=True, text=True, timeout=DEADLINE_SECONDS
     )
     assert done.returncode == 0, f"{command}: {done.returncode}, {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def program(tool: str) -> list[str]:
+    own = os.environ.get("DUNLIN_TOOLS")
+    return [own, tool.removeprefix("mosquitto_")] if own else [tool]
 
 
 def connection(version: str) -> list[str]:
@@ -39,13 +47,13 @@ def connection(version: str) -> list[str]:
 class Subscriber:
     """A mosquitto_sub that has its subscriptions once the constructor returns."""
 
-    # Marks a printed message among the debug output that tells of the SUBACK.
+    # Marks a printed message among the debug output, which tells of the SUBACK.
     FORMAT = "=> %q %r %t %p"
 
     def __init__(self, version: str, *filters: str, qos: int = 2, options: tuple = ()):
         topics = [word for topic_filter in filters for word in ("-t", topic_filter)]
         self._start(
-            ["mosquitto_sub", *connection(version), "-d", "-F", self.FORMAT, "-q", str(qos)]
+            [*program("mosquitto_sub"), *connection(version), "-d", "-F", self.FORMAT, "-q", str(qos)]
             + topics
             + list(options)
         )
@@ -79,7 +87,7 @@ class Subscriber:
             if line.startswith("=> "):
                 _, qos, retain, topic, payload = line.split(" ", 4)
                 self.inbox.put(Message(topic, payload, int(qos), retain == "1"))
-            elif line.startswith("Subscribed "):
+            elif " received SUBACK" in line:
                 self._subscribed.put(line)
         self._subscribed.put(None)
 

@@ -21,6 +21,15 @@ pub(crate) fn mosquitto() -> anyhow::Result<Tally> {
     )
 }
 
+/// `dunlin pub`, `dunlin sub` and `dunlin rr` in the place of Debian's clients.
+pub(crate) fn tools() -> anyhow::Result<Tally> {
+    install::program("python3", &["python3"])?;
+    install::program("stdbuf", &["coreutils"])?;
+    steps::build().context("cannot build the tools")?;
+    let suite = Task::new("python3").args(["interop/run.py", "interop/mosquitto"]);
+    against_server("tools", suite.env("DUNLIN_TOOLS", workspace::server()))
+}
+
 /// The generation of paho-mqtt that most scripts are written for.
 pub(crate) fn paho_1() -> anyhow::Result<Tally> {
     paho("paho-1", "interop/paho/only_1")

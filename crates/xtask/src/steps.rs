@@ -36,6 +36,11 @@ pub(crate) const ALL: &[Step] = &[
         "mosquitto_pub, mosquitto_sub and mosquitto_rr",
         interop::mosquitto,
     ),
+    tests(
+        "interop-tools",
+        "dunlin pub, sub and rr in their place",
+        interop::tools,
+    ),
     tests("interop-paho-1", "paho-mqtt 1.6 (Python)", interop::paho_1),
     tests("interop-paho-2", "paho-mqtt 2 (Python)", interop::paho_2),
     tests("interop-mqttjs", "MQTT.js (Node.js)", interop::mqttjs),
