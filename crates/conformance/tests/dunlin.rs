@@ -51,6 +51,7 @@ fn unreachable_broker() -> Broker {
 struct Server {
     process: Child,
     address: SocketAddr,
+    data: PathBuf,
 }
 
 impl Server {
@@ -73,7 +74,11 @@ impl Server {
             .expect("dunlin prints `listening on 127.0.0.1:PORT`");
         // Whatever it prints later is read, so that it never waits for us.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Self { process, address }
+        Self {
+            process,
+            address,
+            data,
+        }
     }
 }
 
@@ -82,6 +87,7 @@ impl Drop for Server {
         // Already gone is as good as stopped.
         let _ = self.process.kill();
         let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.data);
     }
 }
 
