@@ -266,6 +266,7 @@ impl Shard {
             return;
         }
         self.give_back(session);
+        self.send_reports();
         for membership in self.clients.sessions[session].memberships().to_vec() {
             let kept = self.held_by(session, membership);
             let Some(known) = self.memberships.get_mut(&membership) else {
@@ -277,14 +278,18 @@ impl Shard {
         }
     }
 
-    /// Takes all deliveries from groups out of a Session but QoS 2 that was sent.
+    /// Takes all deliveries from groups out of a Session but QoS 2 that was sent, and what it kept
+    /// from a membership that has ended: no group would have that back.
     fn give_back(&mut self, session: SessionId) {
+        let memberships = &self.memberships;
         let Some(outgoing) = &mut self.clients.sessions[session].outgoing else {
             return;
         };
         let before = outgoing.queued_bytes();
         let returned = outgoing.take_back(|delivery, in_flight| {
-            delivery.origin.is_some() && !(in_flight && delivery.qos == QoS::ExactlyOnce)
+            let is_wanted = |origin: &GroupOrigin| memberships.contains_key(&origin.membership);
+            delivery.origin.as_deref().is_some_and(is_wanted)
+                && !(in_flight && delivery.qos == QoS::ExactlyOnce)
         });
         self.clients.waiting_bytes -= before - outgoing.queued_bytes();
         for delivery in returned {
@@ -336,6 +341,7 @@ impl Shard {
     }
 
     fn end_membership(&mut self, membership: u64, kept: Vec<u64>) {
+        self.send_reports();
         if let Some(Membership { home, .. }) = self.memberships.remove(&membership) {
             self.tell(home, PeerMessage::GroupLeave { membership, kept });
         }

@@ -259,9 +259,8 @@ impl Shard {
     fn settle(&mut self, now: Timestamp) {
         let mut reads = 0;
         loop {
-            if let Some((home, report)) = self.clients.reports.pop_front() {
-                self.tell(home, report);
-            } else if let Some(message) = self.inbound.pop_front() {
+            self.send_reports();
+            if let Some(message) = self.inbound.pop_front() {
                 self.hear(now, self.id, message);
             } else if reads < READS_AT_ONCE
                 && let Some(session) = self.clients.hungry.pop()
@@ -271,6 +270,14 @@ impl Shard {
             } else {
                 break;
             }
+        }
+    }
+
+    /// Tells groups which of their deliveries have ended. Whatever else a group is told of a member
+    /// comes after that, or it would take back what has been acknowledged.
+    fn send_reports(&mut self) {
+        while let Some((home, report)) = self.clients.reports.pop_front() {
+            self.tell(home, report);
         }
     }
 
