@@ -514,7 +514,13 @@ fn mark_dirty(connection: &mut Connection, dirty: &mut Vec<ConnectionId>) {
 }
 
 /// Replaces the Topic Name by an alias where there is one, or sets one. `[MQTT-3.3.2-8]`
+///
+/// A Topic Name that is no longer than an alias is left as it is: the packet would only grow.
 fn use_alias(head: &mut PublishHead<'_>, aliases: &mut AliasesOut, maximum_packet_size: u32) {
+    const ALIAS_BYTES: usize = 3;
+    if head.topic.len() <= ALIAS_BYTES {
+        return;
+    }
     match aliases.look_up(head.topic) {
         Alias::None => {}
         Alias::Use(alias) => {
