@@ -12,6 +12,9 @@
 //!                                                that must be heard in turn, it waits for that
 //!   ◀──────────────────────────── Heard(round)
 //! ```
+//!
+//! What a confirmation waits for in turn is a [`Debt`]: requests that leave after what they follow
+//! from was heard, and no earlier ones. So shards never wait for each other in a circle.
 
 use std::collections::VecDeque;
 
@@ -22,6 +25,16 @@ use crate::journal::{Durability, Journal, Record};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket {
     round: u64,
+    /// Records appended before it.
+    appended: u64,
+}
+
+/// What must be settled before a shard is told that it was heard: what hearing it has made this one
+/// say, to other shards and to the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Debt {
+    /// Requests for confirmation: to which shard, and the how-manieth.
+    requests: Vec<(usize, u64)>,
     /// Records appended before it.
     appended: u64,
 }
@@ -40,10 +53,22 @@ pub(crate) struct Settlement {
 struct Peer {
     /// The round of the first mark since the last request for confirmation.
     unsent: Option<u64>,
-    /// Requests that have not been answered: the first round that each covers, and its name.
-    asked: VecDeque<(u64, u64)>,
+    /// Requests that have not been answered.
+    asked: VecDeque<Request>,
+    /// How many requests there were.
+    requests: u64,
     /// What hearing this peer has made us say, since its last request.
-    owed: Option<Ticket>,
+    owed: Option<Debt>,
+}
+
+#[derive(Clone, Copy)]
+struct Request {
+    /// The first round that it covers.
+    first: u64,
+    /// Its name.
+    round: u64,
+    /// The how-manieth to its peer, from 1.
+    number: u64,
 }
 
 impl Settlement {
@@ -103,10 +128,15 @@ impl Settlement {
 
     /// What has been said to a shard is sent now: the round to ask a confirmation for, if any.
     pub(crate) fn ask(&mut self, peer: ShardId) -> Option<u64> {
-        let Peer { unsent, asked, .. } = &mut self.peers[peer.index()];
-        let first = unsent.take()?;
+        let peer = &mut self.peers[peer.index()];
+        let first = peer.unsent.take()?;
         let round = self.round;
-        asked.push_back((first, round));
+        peer.requests += 1;
+        peer.asked.push_back(Request {
+            first,
+            round,
+            number: peer.requests,
+        });
         self.round += 1;
         Some(round)
     }
@@ -115,28 +145,46 @@ impl Settlement {
     pub(crate) fn heard(&mut self, peer: ShardId, round: u64) {
         self.peers[peer.index()]
             .asked
-            .retain(|(_, asked)| *asked != round);
+            .retain(|request| request.round != round);
     }
 
     /// Whether all that a ticket stands for has been heard.
     pub(crate) fn is_settled(&self, ticket: Ticket) -> bool {
         let open = self.peers.iter().filter_map(|peer| {
-            let asked = peer.asked.front().map(|(first, _)| *first);
+            let asked = peer.asked.front().map(|request| request.first);
             asked.or(peer.unsent)
         });
         let heard = open.min().is_none_or(|first| ticket.round < first);
         heard && self.journal.is_committed(ticket.appended)
     }
 
-    /// Acting on what a shard said has made this one say something, up to now.
+    /// Acting on what a shard said has just made this one say something.
     pub(crate) fn owe(&mut self, peer: ShardId) {
-        self.peers[peer.index()].owed = Some(self.ticket());
+        let mut debt = self.peers[peer.index()].owed.take().unwrap_or_default();
+        for (other, known) in self.peers.iter().enumerate() {
+            let next = (other, known.requests + 1);
+            if known.unsent.is_some() && !debt.requests.contains(&next) {
+                debt.requests.push(next);
+            }
+        }
+        debt.appended = self.journal.appended();
+        self.peers[peer.index()].owed = Some(debt);
     }
 
     /// A shard asks for confirmation: what must be settled before, if anything.
-    pub(crate) fn take_owed(&mut self, peer: ShardId) -> Option<Ticket> {
+    pub(crate) fn take_owed(&mut self, peer: ShardId) -> Option<Debt> {
         let owed = self.peers[peer.index()].owed.take();
-        owed.filter(|ticket| !self.is_settled(*ticket))
+        owed.filter(|debt| !self.is_paid(debt))
+    }
+
+    /// Whether all that a debt stands for has been heard.
+    pub(crate) fn is_paid(&self, debt: &Debt) -> bool {
+        let is_answered = |&(peer, number): &(usize, u64)| {
+            let peer = &self.peers[peer];
+            let open = || peer.asked.iter().any(|request| request.number == number);
+            number <= peer.requests && !open()
+        };
+        debt.requests.iter().all(is_answered) && self.journal.is_committed(debt.appended)
     }
 }
 
@@ -181,5 +229,25 @@ mod tests {
         assert!(!settlement.is_settled(first.0) && !settlement.is_settled(second.0));
         settlement.heard(a, first.1);
         assert!(settlement.is_settled(first.0) && settlement.is_settled(second.0));
+    }
+
+    #[test]
+    fn two_shards_that_make_each_other_speak_do_not_wait_for_each_other() {
+        let mut settlement = Settlement::new(2, Durability::Memory);
+        let a = ShardId::new(1);
+        settlement.mark(a);
+        let before = settlement.ask(a).unwrap();
+        // What a says makes this shard say something: that is to be confirmed first, but not what
+        // was said before, for which a may wait just so.
+        settlement.mark(a);
+        settlement.owe(a);
+        let debt = settlement.take_owed(a).unwrap();
+        assert!(!settlement.is_paid(&debt), "it has not even been sent");
+        let after = settlement.ask(a).unwrap();
+        assert!(!settlement.is_paid(&debt));
+        settlement.heard(a, after);
+        assert!(settlement.is_paid(&debt));
+        settlement.heard(a, before);
+        assert!(settlement.is_settled(settlement.ticket()));
     }
 }

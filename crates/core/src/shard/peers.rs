@@ -25,7 +25,7 @@ impl Shard {
                 self.matches = matches;
             }
             PeerMessage::Confirm { round } => match self.clients.settlement.take_owed(from) {
-                Some(ticket) => self.owed.push((from, round, ticket)),
+                Some(debt) => self.owed.push((from, round, debt)),
                 None => self.tell(from, PeerMessage::Heard { round }),
             },
             PeerMessage::Heard { round } => {
@@ -88,7 +88,7 @@ impl Shard {
         let settlement = &self.clients.settlement;
         let owed = self
             .owed
-            .extract_if(.., |(_, _, ticket)| settlement.is_settled(*ticket));
+            .extract_if(.., |(_, _, debt)| settlement.is_paid(debt));
         for (peer, round, _) in owed.collect::<Vec<_>>() {
             self.tell(peer, PeerMessage::Heard { round });
         }
