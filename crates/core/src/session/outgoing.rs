@@ -105,9 +105,8 @@ impl Outgoing {
         if self.queued_bytes + size > limits.queued_bytes {
             // One small message was not enough room for a large one.
             if let Some(oldest) = displaced {
-                self.queue.push_front(oldest.clone());
                 self.queued_bytes += oldest.size();
-                self.first_qos0 = 0;
+                self.queue.insert(self.first_qos0, oldest);
             }
             return Queued::Full(delivery);
         }
@@ -116,6 +115,7 @@ impl Outgoing {
         displaced.map_or(Queued::Kept, Queued::Displaced)
     }
 
+    /// `first_qos0` is its place then.
     fn take_oldest_qos0(&mut self) -> Option<Delivery> {
         let from = self.first_qos0.min(self.queue.len());
         let found = self
@@ -422,6 +422,23 @@ mod tests {
         assert!(matches!(queued, Queued::Full(_)));
         assert_eq!(payloads(&mut outgoing), [1, 4, 5]);
         assert_eq!(outgoing.queued_bytes(), 0);
+    }
+
+    #[test]
+    fn what_goes_for_too_large_a_message_comes_back_to_its_place() {
+        let limits = Limits {
+            queued_bytes: 2 * delivery(0, QoS::AtMostOnce).size(),
+            ..Limits::default()
+        };
+        let mut outgoing = Outgoing::default();
+        for (n, qos) in [(1, QoS::AtLeastOnce), (2, QoS::AtMostOnce)] {
+            let queued = outgoing.enqueue(delivery(n, qos), &limits);
+            assert!(matches!(queued, Queued::Kept));
+        }
+        let mut large = delivery(3, QoS::AtLeastOnce);
+        large.message = Message::new("t", &[3; 500], QoS::AtLeastOnce, false);
+        assert!(matches!(outgoing.enqueue(large, &limits), Queued::Full(_)));
+        assert_eq!(payloads(&mut outgoing), [1, 2]);
     }
 
     #[test]
