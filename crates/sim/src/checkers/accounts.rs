@@ -1,0 +1,97 @@
+//! Accounts: every message that was due to somebody is in exactly one counter. When all is at rest
+//! and everybody is connected, nothing waits any more; where there was room for everything, nothing
+//! was dropped for lack of it; and the broker has accepted what the Clients were told it has.
+
+use dunlin_core::{Counters, DropReason, Shard};
+use dunlin_packet::QoS;
+
+use super::End;
+use crate::history::{Outcome, Publication};
+
+/// What does not add up.
+pub fn check(end: &End<'_>) -> Vec<String> {
+    let sum = end.counters();
+    let mut found = Vec::new();
+    waiting(end, &sum, &mut found);
+    dropped(end, &sum, &mut found);
+    accepted(end, &sum, &mut found);
+    found
+}
+
+fn waiting(end: &End<'_>, sum: &Counters, found: &mut Vec<String>) {
+    // With tiny limits a Client may be kept out, and its Session keeps what waits for it.
+    let away = |shard: &&Shard| shard.gauges().sessions_connected < shard.gauges().sessions;
+    if end.shards.iter().any(away) {
+        return;
+    }
+    let ended = sum.delivered + sum.expired + sum.dropped.iter().sum::<u64>();
+    if sum.due != ended {
+        found.push(format!(
+            "{} deliveries due, {ended} ended: {sum:?}",
+            sum.due
+        ));
+    }
+    for shard in &end.shards {
+        let gauges = shard.gauges();
+        if gauges.waiting_bytes != 0 || gauges.group_waiting != 0 {
+            found.push(format!(
+                "shard {}: something waits at rest: {gauges:?}",
+                shard.id()
+            ));
+        }
+    }
+}
+
+fn dropped(end: &End<'_>, sum: &Counters, found: &mut Vec<String>) {
+    let full = [
+        DropReason::QueueFull,
+        DropReason::MemoryFull,
+        DropReason::PacketTooLarge,
+    ];
+    for reason in full {
+        let count = sum.dropped_for(reason);
+        if !end.plan.tiny && count > 0 {
+            found.push(format!(
+                "{count} dropped for {}, with generous limits",
+                reason.name()
+            ));
+        }
+    }
+}
+
+/// What a Client was told is accepted has been; and no more was than Clients have sent.
+fn accepted(end: &End<'_>, sum: &Counters, found: &mut Vec<String>) {
+    let (mut least, mut most) = (0, 0);
+    let publications = end.history.publications.iter();
+    for publication in publications.filter(|it| it.era == end.history.era) {
+        let Publication {
+            qos,
+            transmissions,
+            outcome,
+            ..
+        } = publication;
+        let acknowledged = matches!(outcome, Outcome::Accepted(_));
+        least += u64::from(acknowledged);
+        most += match qos {
+            // A message of QoS 2 counts once, however often it was sent.
+            QoS::ExactlyOnce => 1,
+            _ if publication.will => 1,
+            _ => u64::from(*transmissions),
+        };
+    }
+    // In a calm world nothing is lost on its way either.
+    let is_calm = end.plan.faults.breaks + end.plan.faults.takeovers + end.plan.faults.silences
+        == 0
+        && end.plan.clients.iter().all(|client| client.keep_alive == 0)
+        && !end.plan.tiny
+        && end.plan.faults.delay == 3;
+    if is_calm {
+        least = most;
+    }
+    if sum.accepted < least || (sum.accepted > most && !end.plan.tiny) {
+        found.push(format!(
+            "accepted {}, by the Clients {least} to {most}",
+            sum.accepted
+        ));
+    }
+}

@@ -1,0 +1,58 @@
+//! Bounds: no shard holds or sends more than its `Limits` allow.
+
+use dunlin_core::{ConnectionId, Shard};
+
+use crate::history::History;
+use crate::plan::Plan;
+
+/// Watches all shards after each of their turns.
+#[derive(Debug, Default)]
+pub struct Bounds;
+
+impl Bounds {
+    /// Looks at a shard.
+    pub fn check(
+        &self,
+        shard: &Shard,
+        connections: impl Iterator<Item = ConnectionId>,
+        plan: &Plan,
+        history: &mut History,
+    ) {
+        let (gauges, limits) = (shard.gauges(), &plan.limits);
+        // Whatever members of a group give back was let in before, and finds its place again.
+        let handed_out = plan.clients.len() * usize::from(limits.in_flight);
+        let groups = gauges.groups * (limits.group_messages + handed_out);
+        let bounds = [
+            ("sessions", gauges.sessions, limits.sessions),
+            ("waiting_bytes", gauges.waiting_bytes, limits.waiting_bytes),
+            ("retained", gauges.retained, limits.retained_messages),
+            ("group_waiting", gauges.group_waiting, groups),
+            (
+                "subscriptions",
+                gauges.subscriptions,
+                gauges.sessions * limits.subscriptions,
+            ),
+        ];
+        for (name, value, bound) in bounds {
+            if value > bound {
+                let id = shard.id();
+                history.violation(
+                    "bounds",
+                    format!("shard {id}: {name} is {value} of {bound}"),
+                );
+            }
+        }
+        // One packet may go beyond the hard limit, and what was in flight is sent again at once.
+        let resent = usize::from(limits.in_flight) * 4096;
+        let bound = limits.output_bytes_hard + limits.output_bytes + 8192 + resent;
+        for connection in connections {
+            let waiting = shard
+                .output(connection)
+                .map_or(0, |output| output.pending());
+            if waiting > bound {
+                let what = format!("{waiting} of {bound} bytes wait for connection {connection}");
+                history.violation("bounds", what);
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! What happened, as far as the promises are concerned: written down by the Clients and by the
+//! world, read by the checkers.
+//!
+//! Every entry has a [`Moment`], a number that grows with each; so "before" can be told where the
+//! virtual clock stands still.
+
+use std::collections::BTreeMap;
+
+use dunlin_packet::{QoS, SubscriptionOptions, TopicFilter, TopicName};
+
+use crate::network::LinkNumber;
+
+/// A place in the order of all that happened.
+pub type Moment = u64;
+
+/// Numbers messages by when they were first sent; goes into their payload.
+pub type PublicationNumber = usize;
+
+/// Numbers Sessions over the whole run.
+pub type SessionNumber = usize;
+
+/// What its publisher knows of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Not acknowledged: it may or may not have been accepted.
+    Unknown,
+    /// Acknowledged with success.
+    Accepted(Moment),
+    /// Acknowledged with a Reason Code of 0x80 or more.
+    Refused,
+}
+
+/// A message that a Client published, or its Will.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// Who.
+    pub client: usize,
+    /// Topic Name.
+    pub topic: String,
+    /// With which QoS.
+    pub qos: QoS,
+    /// Whether to be retained.
+    pub retain: bool,
+    /// Bytes of payload; 0 clears the Retained Message.
+    pub size: usize,
+    /// Message Expiry Interval in seconds.
+    pub expiry: Option<u32>,
+    /// Whether it is a Will.
+    pub will: bool,
+    /// When it was sent first, or, a Will, accepted.
+    pub sent: Moment,
+    /// The virtual time of that.
+    pub sent_at: u64,
+    /// How often it was sent.
+    pub transmissions: u32,
+    /// What came back.
+    pub outcome: Outcome,
+    /// Counts crashes of the broker.
+    pub era: u32,
+}
+
+/// A subscription that SUBACK confirmed.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Topic Filter.
+    pub filter: String,
+    /// What was asked for, with the QoS that was granted.
+    pub options: SubscriptionOptions,
+    /// When SUBACK came.
+    pub from: Moment,
+    /// When the Client sent what ends it or makes it less, and when all that the shards had to say
+    /// to each other before that was last heard.
+    pub until: Option<(Moment, Moment)>,
+}
+
+/// A Session of the broker.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Whose.
+    pub client: usize,
+    /// When it began.
+    pub began: Moment,
+    /// When it ended.
+    pub ended: Option<Moment>,
+    /// Whatever was asked for: filter, options, Subscription Identifier.
+    pub wishes: Vec<(String, SubscriptionOptions, u32)>,
+    /// When a SUBSCRIBE or UNSUBSCRIBE for a filter was sent last.
+    touched: BTreeMap<String, Moment>,
+    /// What was confirmed.
+    pub grants: Vec<Grant>,
+    /// Counts crashes of the broker.
+    pub era: u32,
+}
+
+/// A message that reached a Client, repeated QoS 2 packets left out.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// In which Session.
+    pub session: SessionNumber,
+    /// On which connection.
+    pub link: LinkNumber,
+    /// Which message; none with an empty payload.
+    pub publication: Option<PublicationNumber>,
+    /// Topic Name, an alias resolved.
+    pub topic: String,
+    /// With which QoS.
+    pub qos: QoS,
+    /// RETAIN.
+    pub retain: bool,
+    /// DUP.
+    pub dup: bool,
+    /// Subscription Identifiers.
+    pub identifiers: Vec<u32>,
+    /// When.
+    pub at: Moment,
+}
+
+/// A promise that was not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which checker found it.
+    pub checker: &'static str,
+    /// What was wrong.
+    pub what: String,
+}
+
+/// Everything that was written down.
+#[derive(Debug, Default)]
+pub struct History {
+    last: Moment,
+    /// When all that shards had to say to each other was last heard.
+    pub quiet: Moment,
+    /// How often the broker has crashed.
+    pub era: u32,
+    /// All messages.
+    pub publications: Vec<Publication>,
+    /// All Sessions.
+    pub sessions: Vec<Session>,
+    /// All that reached Clients.
+    pub deliveries: Vec<Delivery>,
+    /// When connections ended, for the broker.
+    pub ends: BTreeMap<LinkNumber, Moment>,
+    /// Promises that were seen broken while it happened.
+    pub violations: Vec<Violation>,
+}
+
+impl History {
+    /// The next moment.
+    pub fn moment(&mut self) -> Moment {
+        self.last += 1;
+        self.last
+    }
+
+    /// A promise is broken.
+    pub fn violation(&mut self, checker: &'static str, what: String) {
+        self.violations.push(Violation { checker, what });
+    }
+
+    /// A message is about to be sent for the first time.
+    pub fn publish(&mut self, publication: Publication) -> PublicationNumber {
+        self.publications.push(publication);
+        self.publications.len() - 1
+    }
+
+    /// A message was acknowledged with success.
+    pub fn accepted(&mut self, number: PublicationNumber) {
+        let moment = self.moment();
+        let outcome = &mut self.publications[number].outcome;
+        if *outcome == Outcome::Unknown {
+            *outcome = Outcome::Accepted(moment);
+        }
+    }
+
+    /// A Session begins.
+    pub fn begin_session(&mut self, client: usize) -> SessionNumber {
+        let (began, era) = (self.moment(), self.era);
+        self.sessions.push(Session {
+            client,
+            began,
+            ended: None,
+            wishes: Vec::new(),
+            touched: BTreeMap::new(),
+            grants: Vec::new(),
+            era,
+        });
+        self.sessions.len() - 1
+    }
+
+    /// The latest Session of a Client, if it has not ended.
+    pub fn session_of(&self, client: usize) -> Option<SessionNumber> {
+        let last = self
+            .sessions
+            .iter()
+            .rposition(|session| session.client == client)?;
+        self.sessions[last].ended.is_none().then_some(last)
+    }
+
+    /// A SUBSCRIBE is about to be sent: what it makes less of, ends. Gives when that was.
+    pub fn wish(
+        &mut self,
+        session: SessionNumber,
+        filter: &str,
+        options: SubscriptionOptions,
+        id: u32,
+    ) -> Moment {
+        let (moment, quiet) = (self.moment(), self.quiet);
+        let session = &mut self.sessions[session];
+        session.wishes.push((filter.to_owned(), options, id));
+        session.touched.insert(filter.to_owned(), moment);
+        for grant in session.grants_of(filter) {
+            if options.qos < grant.options.qos || options.no_local != grant.options.no_local {
+                grant.until = grant.until.or(Some((moment, quiet)));
+            }
+        }
+        moment
+    }
+
+    /// SUBACK came for what was sent at `wished`.
+    pub fn grant(
+        &mut self,
+        session: SessionNumber,
+        filter: String,
+        options: SubscriptionOptions,
+        wished: Moment,
+    ) {
+        let from = self.moment();
+        let session = &mut self.sessions[session];
+        // What was sent since then may be less, and in force already.
+        if session.touched.get(&filter) == Some(&wished) {
+            session.grants.push(Grant {
+                filter,
+                options,
+                from,
+                until: None,
+            });
+        }
+    }
+
+    /// An UNSUBSCRIBE is about to be sent.
+    pub fn give_up(&mut self, session: SessionNumber, filter: &str) {
+        let (moment, quiet) = (self.moment(), self.quiet);
+        let session = &mut self.sessions[session];
+        session.touched.insert(filter.to_owned(), moment);
+        for grant in session.grants_of(filter) {
+            grant.until = grant.until.or(Some((moment, quiet)));
+        }
+    }
+
+    /// The broker has lost everything that is not durable; yet nothing is.
+    pub fn crash(&mut self) {
+        let moment = self.moment();
+        self.era += 1;
+        for session in &mut self.sessions {
+            session.ended = session.ended.or(Some(moment));
+        }
+    }
+}
+
+impl Session {
+    fn grants_of(&mut self, filter: &str) -> impl Iterator<Item = &mut Grant> {
+        self.grants
+            .iter_mut()
+            .filter(move |grant| grant.filter == filter)
+    }
+}
+
+impl Grant {
+    /// Whether messages to a topic are for it.
+    pub fn matches(&self, topic: &str) -> bool {
+        matches(&self.filter, topic)
+    }
+}
+
+/// Whether a filter matches a topic.
+pub fn matches(filter: &str, topic: &str) -> bool {
+    TopicFilter::parse(filter).is_ok_and(|filter| filter.matches(TopicName::from_validated(topic)))
+}
+
+impl Publication {
+    /// Whether it could have expired until `now`.
+    pub fn may_have_expired(&self, now: u64) -> bool {
+        self.expiry
+            .is_some_and(|seconds| self.sent_at + u64::from(seconds) * 1000 <= now)
+    }
+}
