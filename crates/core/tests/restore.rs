@@ -1,6 +1,8 @@
 //! A crash between any two steps: what was acknowledged is there again, and nothing comes twice
 //! that must not.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use dunlin_core::{
     AllowAll, Command, ConnectionId, Durability, Input, PeerMessage, Record, Shard, ShardConfig,
     ShardId, Timestamp,
