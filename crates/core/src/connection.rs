@@ -190,7 +190,7 @@ impl AliasesOut {
 
 /// All connections of a shard, by the place that the driver gave them.
 #[derive(Default)]
-pub(crate) struct Connections(Vec<Option<Box<Connection>>>);
+pub(crate) struct Connections(Vec<Option<Connection>>);
 
 impl Connections {
     pub(crate) fn insert(&mut self, connection: Connection) {
@@ -198,16 +198,16 @@ impl Connections {
         if self.0.len() <= index {
             self.0.resize_with(index + 1, || None);
         }
-        self.0[index] = Some(Box::new(connection));
+        self.0[index] = Some(connection);
     }
 
     pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        let slot = self.0.get_mut(id.index())?.as_deref_mut();
+        let slot = self.0.get_mut(id.index())?.as_mut();
         slot.filter(|connection| connection.id == id)
     }
 
     pub(crate) fn get(&self, id: ConnectionId) -> Option<&Connection> {
-        let slot = self.0.get(id.index())?.as_deref();
+        let slot = self.0.get(id.index())?.as_ref();
         slot.filter(|connection| connection.id == id)
     }
 
@@ -219,7 +219,7 @@ impl Connections {
             .map(|connection| connection.id)
     }
 
-    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Box<Connection>> {
+    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
         let slot = self.0.get_mut(id.index())?;
         slot.take_if(|connection| connection.id == id)
     }

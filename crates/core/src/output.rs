@@ -107,16 +107,18 @@ impl Output {
 
     /// The next bytes to write, in order, added to `slices`: all of them, or as many pieces as one
     /// call takes.
-    pub fn slices<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>) {
+    pub fn slices<'a>(&'a self, slices: &mut impl Extend<IoSlice<'a>>) {
         let mut at = self.written;
         let mut left = self.writable();
+        let mut pieces = 0;
         let mut push = |bytes: &'a [u8]| {
             let bytes = &bytes[..bytes.len().min(left)];
             left -= bytes.len();
             if !bytes.is_empty() {
-                slices.push(IoSlice::new(bytes));
+                pieces += 1;
+                slices.extend([IoSlice::new(bytes)]);
             }
-            slices.len() + 2 <= SLICES
+            pieces + 2 <= SLICES
         };
         for shared in &self.shared {
             let before = &self.bytes[at..shared.at];

@@ -4,9 +4,10 @@ use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dunlin_core::{Command, Event, Input, PeerMessage, Shard, ShardId};
+use dunlin_core::{Command, Event, Input, PeerMessage, Shard, ShardId, Timestamp};
 use dunlin_net::mailbox::Receiver;
 use dunlin_net::{Accepted, Closed, Handler, Reactor, Refused, WriteState};
+use smallvec::SmallVec;
 
 use super::clock::Clock;
 use super::log;
@@ -44,6 +45,8 @@ pub(super) struct Driver {
 struct ShardSide {
     shard: Shard,
     clock: Clock,
+    /// The time of this turn, once it has been looked at.
+    now: Option<Timestamp>,
     /// Connections that can be written to again.
     writable: Vec<dunlin_core::ConnectionId>,
 }
@@ -62,6 +65,7 @@ impl Driver {
             side: ShardSide {
                 shard,
                 clock,
+                now: None,
                 writable: Vec::new(),
             },
             letters,
@@ -77,6 +81,7 @@ impl Driver {
     /// Runs until a letter says stop.
     pub(super) fn run(mut self) -> io::Result<()> {
         loop {
+            self.side.now = None;
             if self.is_congested() {
                 std::thread::sleep(REST);
             } else {
@@ -103,7 +108,7 @@ impl Driver {
 
     /// How long the reactor may wait for something to happen.
     fn patience(&self) -> Option<Duration> {
-        if !self.dirty.is_empty() {
+        if self.side.shard.has_output() {
             return Some(Duration::ZERO);
         }
         let deadline = self.side.shard.next_deadline()?;
@@ -152,7 +157,7 @@ impl Driver {
             .side
             .shard
             .next_deadline()
-            .is_some_and(|at| at <= self.side.clock.now())
+            .is_some_and(|at| at <= self.side.now())
         {
             self.side.tell(Input::Due);
         }
@@ -187,7 +192,7 @@ impl Driver {
         let Some(output) = self.side.shard.output(connection) else {
             return;
         };
-        let mut slices: Vec<IoSlice<'_>> = Vec::new();
+        let mut slices = SmallVec::<[IoSlice<'_>; 4]>::new();
         output.slices(&mut slices);
         let written = self.reactor.write(net_id(connection), &slices);
         if written.state == WriteState::Gone {
@@ -195,6 +200,7 @@ impl Driver {
             return;
         }
         let bytes = written.bytes;
+        drop(slices);
         self.side.tell(Input::Written { connection, bytes });
     }
 
@@ -254,6 +260,7 @@ impl Driver {
         let deadline = self.side.clock.now().after(STOPPING);
         self.finish_turn();
         while self.reactor.counters().open > 0 && self.side.clock.now() < deadline {
+            self.side.now = None;
             self.reactor
                 .turn(Some(Duration::from_millis(10)), &mut self.side)?;
             self.read_mail();
@@ -266,7 +273,12 @@ impl Driver {
 
 impl ShardSide {
     fn tell(&mut self, input: Input<'_>) {
-        self.shard.handle(self.clock.now(), input);
+        let now = self.now();
+        self.shard.handle(now, input);
+    }
+
+    fn now(&mut self) -> Timestamp {
+        *self.now.get_or_insert_with(|| self.clock.now())
     }
 }
 

@@ -138,7 +138,7 @@ impl Session {
 
 /// All Sessions of a shard, by number and by Client Identifier.
 pub(crate) struct Sessions {
-    slots: Vec<Option<Box<Session>>>,
+    slots: Vec<Option<Session>>,
     free: Vec<SessionId>,
     by_client_id: hashbrown::HashTable<SessionId>,
     hasher: FixedState,
@@ -175,7 +175,7 @@ impl Sessions {
             self.slots.push(None);
             SessionId((self.slots.len() - 1) as u32)
         });
-        self.slots[id.index()] = Some(Box::new(session));
+        self.slots[id.index()] = Some(session);
         let Sessions {
             slots,
             hasher,
@@ -191,7 +191,7 @@ impl Sessions {
         id
     }
 
-    pub(crate) fn remove(&mut self, id: SessionId) -> Box<Session> {
+    pub(crate) fn remove(&mut self, id: SessionId) -> Session {
         let hash = self.hash(&self[id].client_id);
         if let Ok(entry) = self.by_client_id.find_entry(hash, |other| *other == id) {
             entry.remove();
@@ -203,20 +203,19 @@ impl Sessions {
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
-        self.slots.get(id.index()).and_then(|slot| slot.as_deref())
+        self.slots.get(id.index()).and_then(|slot| slot.as_ref())
     }
 
     pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         self.slots
             .get_mut(id.index())
-            .and_then(|slot| slot.as_deref_mut())
+            .and_then(|slot| slot.as_mut())
     }
 
     /// All of them, lowest number first.
     pub(crate) fn ids(&self) -> impl Iterator<Item = SessionId> {
-        let taken = |(n, slot): (usize, &Option<Box<Session>>)| {
-            slot.is_some().then_some(SessionId(n as u32))
-        };
+        let taken =
+            |(n, slot): (usize, &Option<Session>)| slot.is_some().then_some(SessionId(n as u32));
         self.slots.iter().enumerate().filter_map(taken)
     }
 }
@@ -225,16 +224,12 @@ impl std::ops::Index<SessionId> for Sessions {
     type Output = Session;
 
     fn index(&self, id: SessionId) -> &Session {
-        self.slots[id.index()]
-            .as_deref()
-            .expect("the Session exists")
+        self.slots[id.index()].as_ref().expect("the Session exists")
     }
 }
 
 impl std::ops::IndexMut<SessionId> for Sessions {
     fn index_mut(&mut self, id: SessionId) -> &mut Session {
-        self.slots[id.index()]
-            .as_deref_mut()
-            .expect("the Session exists")
+        self.slots[id.index()].as_mut().expect("the Session exists")
     }
 }

@@ -323,6 +323,11 @@ impl Shard {
         self.clients.take_dirty(into);
     }
 
+    /// Whether [`take_dirty`](Self::take_dirty) has something to give.
+    pub fn has_output(&self) -> bool {
+        !self.clients.dirty.is_empty()
+    }
+
     /// What waits to be written to a connection.
     pub fn output(&self, connection: ConnectionId) -> Option<&Output> {
         self.clients.connections.get(connection)?.output.as_deref()
