@@ -56,6 +56,9 @@ pub(crate) struct Matches {
     pub(crate) filters: Vec<NodeId>,
     pub(crate) groups: Vec<GroupId>,
     pub(crate) peers: ShardSet,
+    /// The topic, and how often the routes had changed when it was looked up.
+    topic: String,
+    changes: u64,
 }
 
 impl Matches {
@@ -144,6 +147,8 @@ pub(crate) struct Routes {
     tree: TopicTree<Destinations>,
     /// Subscriptions of Sessions in this shard.
     subscriptions: usize,
+    /// How often anything has changed, from 1.
+    changes: u64,
 }
 
 impl Routes {
@@ -151,6 +156,7 @@ impl Routes {
         Routes {
             tree: TopicTree::new(seed),
             subscriptions: 0,
+            changes: 1,
         }
     }
 
@@ -158,9 +164,16 @@ impl Routes {
         self.subscriptions
     }
 
-    /// Finds all that match a Topic Name; `matches` is cleared first.
+    /// Finds all that match a Topic Name. Publishers repeat themselves: if `matches` still holds what
+    /// was found for the same topic, and nothing has changed since, it is not looked up again.
     #[inline]
     pub(crate) fn find(&self, topic: &str, matches: &mut Matches) {
+        if matches.changes == self.changes && matches.topic == topic {
+            return;
+        }
+        matches.changes = self.changes;
+        matches.topic.clear();
+        matches.topic.push_str(topic);
         matches.filters.clear();
         matches.groups.clear();
         matches.peers = ShardSet::EMPTY;
@@ -185,8 +198,14 @@ impl Routes {
             .flat_map(|destinations| destinations.subscribers.iter())
     }
 
+    /// The tree, for a change.
+    fn tree_mut(&mut self) -> &mut TopicTree<Destinations> {
+        self.changes += 1;
+        &mut self.tree
+    }
+
     pub(crate) fn subscribe(&mut self, filter: &str, subscription: Subscription) -> Subscribed {
-        let (filter, destinations) = self.tree.entry(filter);
+        let (filter, destinations) = self.tree_mut().entry(filter);
         let first = !destinations.is_local();
         let existed = destinations.subscribers.insert(subscription);
         self.subscriptions += usize::from(!existed);
@@ -207,12 +226,13 @@ impl Routes {
 
     /// Ends a Session's subscription. True: it was the last of this shard to the filter.
     pub(crate) fn unsubscribe(&mut self, filter: NodeId, session: SessionId) -> bool {
-        let Some(destinations) = self.tree.get_mut(filter) else {
+        let Some(destinations) = self.tree_mut().get_mut(filter) else {
             return false;
         };
         let removed = destinations.subscribers.remove(session);
+        let last = removed && !destinations.is_local();
         self.subscriptions -= usize::from(removed);
-        removed && !destinations.is_local()
+        last
     }
 
     /// The text of a filter.
@@ -231,13 +251,13 @@ impl Routes {
                 .is_some_and(|others| !others.peers.is_empty());
             !destinations.is_local() && !peers
         }) {
-            self.tree.remove(filter);
+            self.tree_mut().remove(filter);
         }
     }
 
     /// Adds a Shared Subscription. True: nobody in this shard had wanted the filter before.
     pub(crate) fn add_group(&mut self, filter: &str, group: GroupId) -> bool {
-        let (_, destinations) = self.tree.entry(filter);
+        let (_, destinations) = self.tree_mut().entry(filter);
         let first = !destinations.is_local();
         destinations.others().groups.push(group);
         first
@@ -248,7 +268,7 @@ impl Routes {
         let Some(node) = self.tree.find(filter) else {
             return false;
         };
-        let Some(destinations) = self.tree.get_mut(node) else {
+        let Some(destinations) = self.tree_mut().get_mut(node) else {
             return false;
         };
         destinations.others().groups.retain(|known| *known != group);
@@ -259,7 +279,7 @@ impl Routes {
 
     /// Another shard wants the messages that a filter matches.
     pub(crate) fn add_peer(&mut self, filter: &str, peer: ShardId) {
-        let (_, destinations) = self.tree.entry(filter);
+        let (_, destinations) = self.tree_mut().entry(filter);
         destinations.others().peers.insert(peer);
     }
 
@@ -268,7 +288,7 @@ impl Routes {
         let Some(node) = self.tree.find(filter) else {
             return;
         };
-        if let Some(destinations) = self.tree.get_mut(node) {
+        if let Some(destinations) = self.tree_mut().get_mut(node) {
             destinations.others().peers.remove(peer);
         }
         self.prune(node);

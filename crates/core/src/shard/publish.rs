@@ -68,8 +68,9 @@ impl Shard {
         publish: &Publish<'_>,
         topic: &str,
     ) -> Result<(), Ending> {
-        let levels = topic.bytes().filter(|&byte| byte == b'/').count() + 1;
-        if levels > self.clients.limits.topic_levels {
+        let limit = self.clients.limits.topic_levels;
+        let levels = || topic.bytes().filter(|&byte| byte == b'/').count() + 1;
+        if topic.len() >= limit && levels() > limit {
             return Err(Violation::TopicTooDeep.into());
         }
         if publish.qos > QoS::AtMostOnce {
