@@ -11,9 +11,10 @@ pub struct Limits {
     /// Bytes of the largest Control Packet that is accepted; announced as Maximum Packet Size.
     /// A larger one closes its connection with Packet too large (0x95).
     pub packet_size: u32,
-    /// Messages of QoS 1 and 2 that a Client may have unacknowledged; announced as Receive Maximum.
-    /// One more closes its connection with Receive Maximum exceeded (0x93). A Client of 3.x cannot
-    /// be told, so the broker stops reading from it instead.
+    /// Messages of QoS 2 from a Client that it has not released; announced as Receive Maximum. One
+    /// more message of QoS 1 or 2 closes its connection with Receive Maximum exceeded (0x93). QoS 1
+    /// is acknowledged in the turn in which it comes, and counts nothing. A Client of 3.x is not
+    /// held to it: Packet Identifiers bound what it may have.
     pub receive_maximum: u16,
     /// Messages of QoS 1 and 2 in flight to a Client; a lower Receive Maximum of its own counts.
     /// The rest waits in its Session.
@@ -29,30 +30,35 @@ pub struct Limits {
     pub queued_messages: usize,
     /// Bytes of Topic Name, properties and payload that wait in one Session; as above.
     pub queued_bytes: usize,
-    /// Bytes written to a connection and not taken by its peer yet. Above it, messages wait in the
-    /// Session.
+    /// Bytes on their way to a connection and not taken by it yet. From there on, messages wait in
+    /// the Session.
     pub output_bytes: usize,
     /// Bytes on their way to a connection, of any kind, at which a Client that does not read is
-    /// disconnected with Quota exceeded (0x97). Packets other than PUBLISH can come to that.
+    /// disconnected with Quota exceeded (0x97). As only the answers to its own packets can come to
+    /// that, it is looked at after each of these.
     pub output_bytes_hard: usize,
     /// Sessions in this shard. At the bound a CONNECT for a new one is refused with Quota exceeded
     /// (0x97).
     pub sessions: usize,
-    /// Subscriptions of one Session. One more gets Quota exceeded (0x97) in its SUBACK.
+    /// Subscriptions of one Session, shared ones included. One more gets Quota exceeded (0x97) in
+    /// its SUBACK, even if it is to replace one.
     pub subscriptions: usize,
-    /// Topic Levels of a Topic Name or Topic Filter. One more makes it invalid (0x90, 0x8F).
+    /// Topic Levels of a Topic Name. One more closes the connection with Topic Name invalid (0x90).
+    /// A Topic Filter may have two more, for `$share` and the ShareName; beyond, it gets Topic
+    /// Filter invalid (0x8F) in SUBACK.
     pub topic_levels: usize,
-    /// Retained Messages in this shard. A new one beyond is not kept, and is refused with Quota
-    /// exceeded (0x97) at QoS 1 and 2.
+    /// Retained Messages in this shard. A new one beyond is not kept. Its publisher is told with
+    /// Quota exceeded (0x97), at QoS 1 and 2, if it is connected to this shard.
     pub retained_messages: usize,
     /// Bytes of all Retained Messages in this shard; as above.
     pub retained_bytes: usize,
-    /// Messages that wait in one Shared Subscription; at the bound as in a Session.
+    /// Messages that wait in one Shared Subscription. At the bound the first of them goes if it has
+    /// QoS 0, or else the new one; counted as dropped for a full queue.
     pub group_messages: usize,
     /// Bytes that wait in one Shared Subscription; as above.
     pub group_bytes: usize,
-    /// Bytes of all messages that wait in the Sessions and groups of this shard. At the bound, a
-    /// message that would have to wait is dropped.
+    /// Bytes of all messages that wait in the Sessions of this shard. At the bound, a message that
+    /// would have to wait is dropped.
     pub waiting_bytes: usize,
     /// Bytes of incomplete packets of all Clients of this shard. The connection whose bytes exceed it
     /// is closed with Quota exceeded (0x97).
@@ -61,7 +67,8 @@ pub struct Limits {
     /// and the Client is told in its CONNACK.
     pub session_expiry: u32,
     /// Longest Keep Alive, in seconds; a longer one, or none, is replaced by a Server Keep Alive.
-    /// `None`: the Client's word counts.
+    /// A Client of 3.x cannot be told, and is held to it all the same. `None`: the Client's word
+    /// counts.
     pub keep_alive: Option<u16>,
     /// How long a connection may take until its CONNECT is there, and each step of an
     /// authentication exchange. Then it is closed.
