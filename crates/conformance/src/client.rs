@@ -1,4 +1,4 @@
-//! A test client: what a Client does, in a call each, over one [`connection`].
+//! A test client: what a Client does, in a call each, over one `connection`.
 
 mod connection;
 

@@ -25,8 +25,13 @@ pub(crate) struct ConnectionArgs {
     /// Port to connect to [default: 1883]
     #[arg(short = 'p', long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// User, password, host, port and topic at once: mqtt://[user[:password]@]host[:port]/topic
-    #[arg(short = 'L', long, value_name = "URL")]
+    /// User, password, host, port and topic at once.
+    #[arg(
+        help = "User, password, host, port and topic: mqtt://[user[:password]@]host[:port]/topic",
+        short = 'L',
+        long,
+        value_name = "URL"
+    )]
     url: Option<String>,
     /// User name
     #[arg(short = 'u', long, value_name = "NAME")]
