@@ -47,8 +47,9 @@ pub struct Limits {
     /// A Topic Filter may have two more, for `$share` and the ShareName; beyond, it gets Topic
     /// Filter invalid (0x8F) in SUBACK.
     pub topic_levels: usize,
-    /// Retained Messages in this shard. A new one beyond is not kept. Its publisher is told with
-    /// Quota exceeded (0x97), at QoS 1 and 2, if it is connected to this shard.
+    /// Retained Messages in this shard. A new one beyond is not kept. At QoS 1 and 2 a publisher of
+    /// 5.0 that is connected to this shard is refused with Quota exceeded (0x97), before anybody has
+    /// the message; others are not told.
     pub retained_messages: usize,
     /// Bytes of all Retained Messages in this shard; as above.
     pub retained_bytes: usize,

@@ -63,6 +63,14 @@ impl Retained {
         self.tree.len()
     }
 
+    /// Whether a message can be kept.
+    pub(crate) fn has_room(&self, message: &Message, limits: &Limits) -> bool {
+        let is_new = || self.tree.find(message.topic()).is_none();
+        message.payload().is_empty()
+            || (self.bytes + message.size() <= limits.retained_bytes
+                && (self.tree.len() < limits.retained_messages || !is_new()))
+    }
+
     /// Sets a topic's Retained Message, or clears it if the payload is empty.
     /// `[MQTT-3.3.1-5]`, `[MQTT-3.3.1-6]`
     pub(crate) fn set(&mut self, message: Message, limits: &Limits) -> Result<(), RetainedFull> {
@@ -72,12 +80,10 @@ impl Retained {
             }
             return Ok(());
         }
-        let known = self.tree.find(message.topic());
-        if self.bytes + message.size() > limits.retained_bytes
-            || (known.is_none() && self.tree.len() >= limits.retained_messages)
-        {
+        if !self.has_room(&message, limits) {
             return Err(RetainedFull);
         }
+        let known = self.tree.find(message.topic());
         let expires_at = message.expires_at();
         self.bytes += message.size();
         let (node, place) = match known {

@@ -34,10 +34,7 @@ impl Shard {
             }
             PeerMessage::Interest { filter } => self.routes.add_peer(&filter, from),
             PeerMessage::NoInterest { filter } => self.routes.remove_peer(&filter, from),
-            PeerMessage::Retain { message, routed } => {
-                // The publisher has its answer; a refusal is counted.
-                let _ = self.retain_here(now, message, routed);
-            }
+            PeerMessage::Retain { message, routed } => self.retain_here(now, message, routed),
             PeerMessage::RetainedRead { stream, filter } => {
                 self.read_retained(now, (from, stream), filter);
             }

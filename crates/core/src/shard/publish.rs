@@ -92,9 +92,14 @@ impl Shard {
                 reason
             }
             None => {
-                let id = self.next_message_id(publish.qos);
-                let message = Message::from_publish(body, publish, topic, now, id);
-                self.accept_message(now, message, Some(session))
+                let number = self.next_message_id(publish.qos);
+                let message = Message::from_publish(body, publish, topic, now, number);
+                if self.has_room_for(&message, id) {
+                    self.accept_message(now, message, Some(session))
+                } else {
+                    self.clients.counters.refused += 1;
+                    ReasonCode::QuotaExceeded
+                }
             }
         };
         if publish.qos == QoS::ExactlyOnce && !reason.is_error() {
@@ -163,8 +168,23 @@ impl Shard {
         None
     }
 
+    /// Whether a message of QoS 1 or 2 can be retained, if that is wanted and to be done here. Known
+    /// before anybody has it: a Client may send again what was refused. One of 3.x cannot be told; its
+    /// messages are accepted and then not kept.
+    fn has_room_for(&mut self, message: &Message, id: ConnectionId) -> bool {
+        let may_refuse = message.retain()
+            && message.qos() > QoS::AtMostOnce
+            && self.home(message.topic()) == self.id
+            && self.clients.connections.get(id).map(|it| it.version) == Some(ProtocolVersion::V5);
+        if !may_refuse || self.retained.has_room(message, &self.clients.limits) {
+            return true;
+        }
+        self.clients.counters.retained_refused += 1;
+        false
+    }
+
     /// Passes a message on to all who want it, and keeps it if it is to be retained. Gives the
-    /// Reason Code of its acknowledgement.
+    /// Reason Code of its acknowledgement: a success.
     pub(super) fn accept_message(
         &mut self,
         now: Timestamp,
@@ -198,10 +218,9 @@ impl Shard {
         let peers = matches.peers;
         self.matches = matches;
         if message.retain() {
-            self.retain(now, message, peers).unwrap_or(reason)
-        } else {
-            reason
+            self.retain(now, message, peers);
         }
+        reason
     }
 
     /// Passes a message on to another shard.
@@ -214,12 +233,13 @@ impl Shard {
         }
     }
 
-    /// Gives a message to its home, to be retained there. A Reason Code if that is refused here.
-    fn retain(&mut self, now: Timestamp, message: Message, peers: ShardSet) -> Option<ReasonCode> {
+    /// Gives a message to its home, to be retained there. If there is no room that is counted; the
+    /// message has been accepted.
+    fn retain(&mut self, now: Timestamp, message: Message, peers: ShardSet) {
         let home = self.home(message.topic());
         let routed = routed_to(peers, self.id);
         if home == self.id {
-            return self.retain_here(now, message, routed).err();
+            return self.retain_here(now, message, routed);
         }
         let acknowledged = message.qos() > QoS::AtMostOnce;
         let message = PeerMessage::Retain { message, routed };
@@ -228,7 +248,6 @@ impl Shard {
         } else {
             self.tell(home, message);
         }
-        None
     }
 
     /// Delivers a message to the Sessions and Shared Subscriptions of this shard that match. True

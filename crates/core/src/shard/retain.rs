@@ -1,6 +1,6 @@
 //! Retained Messages: kept at their topic's home, and streamed to Sessions that subscribe.
 
-use dunlin_packet::{QoS, ReasonCode, TopicFilter, TopicName};
+use dunlin_packet::{QoS, TopicFilter, TopicName};
 
 use super::Shard;
 use crate::id::{SessionId, ShardId, ShardSet};
@@ -17,25 +17,17 @@ impl Shard {
 
     /// Keeps a message here, and passes it on to those who have subscribed since its publisher's
     /// shard looked: `routed` are the shards that have it.
-    pub(super) fn retain_here(
-        &mut self,
-        now: Timestamp,
-        message: Message,
-        routed: ShardSet,
-    ) -> Result<(), ReasonCode> {
+    pub(super) fn retain_here(&mut self, now: Timestamp, message: Message, routed: ShardSet) {
         if self.shards > 1 {
             self.route_late(now, &message, routed);
         }
-        let kept = self.retained.set(message.clone(), &self.clients.limits);
-        if kept.is_ok() {
-            self.clients
+        match self.retained.set(message.clone(), &self.clients.limits) {
+            Ok(()) => self
+                .clients
                 .settlement
-                .append(|| Record::Retained { message });
+                .append(|| Record::Retained { message }),
+            Err(RetainedFull) => self.clients.counters.retained_refused += 1,
         }
-        kept.map_err(|RetainedFull| {
-            self.clients.counters.retained_refused += 1;
-            ReasonCode::QuotaExceeded
-        })
     }
 
     /// A Session that subscribes just now gets the Retained Message that was there before this one
