@@ -66,6 +66,8 @@ pub struct Grant {
     pub filter: String,
     /// What was asked for, with the QoS that was granted.
     pub options: SubscriptionOptions,
+    /// When SUBSCRIBE was sent.
+    pub wished: Moment,
     /// When SUBACK came.
     pub from: Moment,
     /// When the Client sent what ends it or makes it less, and when all that the shards had to say
@@ -230,6 +232,7 @@ impl History {
             session.grants.push(Grant {
                 filter,
                 options,
+                wished,
                 from,
                 until: None,
             });

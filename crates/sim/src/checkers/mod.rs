@@ -4,9 +4,12 @@
 
 pub mod accounts;
 pub mod bounds;
+pub mod duplicates;
 pub mod loss;
 pub mod order;
+pub mod retained;
 pub mod sessions;
+pub mod shared;
 pub mod wills;
 
 use dunlin_core::{Counters, Shard};
@@ -65,7 +68,10 @@ pub fn check(end: &End<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     let checkers: &[(&'static str, Checker)] = &[
         ("loss", loss::check),
+        ("duplicates", duplicates::check),
         ("order", order::check),
+        ("retained", retained::check),
+        ("shared", shared::check),
         ("accounts", accounts::check),
         ("sessions", sessions::check),
     ];
