@@ -6,7 +6,7 @@
 pub enum DropReason {
     /// Its queue was full: that of the Session or of the Shared Subscription.
     QueueFull,
-    /// All messages that wait in the shard together were at their bound.
+    /// All messages that wait in Sessions of the shard were together at their bound.
     MemoryFull,
     /// QoS 0, and the Session had no connection.
     NotConnected,
@@ -52,6 +52,9 @@ impl DropReason {
 /// it is counted in `no_subscriber`; otherwise each of these deliveries is counted in `due` and
 /// ends in exactly one of `delivered`, `expired` and `dropped`. So at any time
 /// `due = delivered + expired + Σ dropped + waiting`, where what waits is queued or in flight.
+///
+/// A message that crosses to another shard while the last subscription there ends is in neither
+/// count: it was passed on for somebody, and nobody is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Network Connections that were opened.

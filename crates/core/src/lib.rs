@@ -10,6 +10,7 @@
 //! | `session`, `connection` | what is remembered of a Client, and what while it is connected |
 //! | `routes`, [`topic_tree`] | from a Topic Name to all who want its messages |
 //! | `retained`, `shared` | Retained Messages at their home; Shared Subscriptions at theirs |
+//! | `settlement` | what acknowledgements wait for: other shards, and the log |
 //! | [`Message`], [`Output`] | what is shared between all who need it; what waits to be written |
 //! | [`Policy`], [`PeerMessage`] | doors: who may do what; what shards say to each other |
 //! | [`Record`] | what must outlive the process, in the order in which it came to be |

@@ -12,8 +12,8 @@ use crate::message::Message;
 /// What one shard says to another.
 #[derive(Clone, Debug)]
 pub enum PeerMessage {
-    /// Say [`Heard`](Self::Heard) when all that came before has been acted on, here and wherever
-    /// else that has consequences.
+    /// Say [`Heard`](Self::Heard) when all that came before has been acted on, and when what this
+    /// made the hearer say has been heard in turn.
     Confirm {
         /// The asking shard's name for the request.
         round: u64,
@@ -121,5 +121,5 @@ pub enum PeerMessage {
     },
 }
 
-/// Retained Messages in one batch at most: what may be on its way to one Session at a time.
+/// Retained Messages in one batch at most. One batch of a stream is on its way at a time.
 pub const RETAINED_BATCH: usize = 64;

@@ -51,7 +51,7 @@ pub(crate) enum Offered {
     Taken(Handout),
     /// It waits.
     Queued,
-    /// The queue was full: this one, the new or an older of QoS 0, is given up.
+    /// The queue was full: its first message is given up if that has QoS 0, or else the new one.
     Full,
     /// QoS 0, and no member has a connection.
     NobodyThere,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 /// A point in time in milliseconds since an epoch that the driver chooses.
 ///
-/// It never runs backwards within a shard: the shard keeps the latest one it was told.
+/// It never runs backwards within a shard: the shard keeps the latest one it was told. What was
+/// recorded has times in it, so where there is a log the epoch is the same in every process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 

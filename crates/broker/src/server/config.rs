@@ -145,7 +145,8 @@ impl File {
 }
 
 impl FileLimits {
-    /// Bounds that are meant for the whole process are shared out to the shards.
+    /// Bounds that are meant for the whole process are shared out to the shards, those that keep
+    /// their default too.
     fn meant(self, shards: usize, path: &str) -> Result<Limits, ConfigError> {
         let mut limits = Limits::default();
         macro_rules! take {

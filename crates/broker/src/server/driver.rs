@@ -1,4 +1,7 @@
 //! The loop of one shard's thread: the reactor's sockets on one side, the shard on the other.
+//!
+//! It keeps to the calling contract of [`Shard`], but for the log: there is none yet, so its shards
+//! append no records.
 
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};

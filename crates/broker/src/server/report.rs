@@ -13,7 +13,7 @@ pub(super) struct ShardReport {
     pub(super) reactor: ReactorCounters,
 }
 
-/// What all shards have reported last.
+/// What each shard has reported last.
 pub(super) struct Report {
     shards: Vec<ShardReport>,
     /// How many have reported since somebody asked.

@@ -339,7 +339,8 @@ impl Shard {
         std::mem::swap(into, &mut self.commands);
     }
 
-    /// What is to be said to another shard, in order; appended to `into`.
+    /// What is to be said to another shard, in order; appended to `into`. If anything in it must be
+    /// heard before an acknowledgement may leave, [`PeerMessage::Confirm`] is at its end.
     pub fn take_peer_messages(&mut self, to: ShardId, into: &mut Vec<PeerMessage>) {
         if let Some(round) = self.clients.settlement.ask(to) {
             self.outbound[to.index()].push(PeerMessage::Confirm { round });
@@ -359,7 +360,7 @@ impl Shard {
         std::mem::swap(into, &mut self.events);
     }
 
-    /// When [`Input::Due`] is to be said next.
+    /// When [`Input::Due`] is to be said next. Changes with every input.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         if !self.clients.hungry.is_empty() {
             return Some(self.now);
