@@ -50,7 +50,7 @@ impl DropReason {
 ///
 /// An accepted message is due to some number of Sessions and Shared Subscriptions. If that is none
 /// it is counted in `no_subscriber`; otherwise each of these deliveries is counted in `due` and
-/// ends in exactly one of `delivered`, `expired` and `dropped`. So at any time
+/// ends in exactly one of `delivered`, `expired` and `dropped`. So over all shards, at any time,
 /// `due = delivered + expired + Σ dropped + waiting`, where what waits is queued or in flight.
 ///
 /// A message that crosses to another shard while the last subscription there ends is in neither
