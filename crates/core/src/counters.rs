@@ -110,8 +110,12 @@ impl Counters {
     }
 
     /// Deliveries that have come to be and have not ended: those that must wait somewhere.
+    ///
+    /// Of all shards together: a delivery may come to be in one and end in another. 0 where the
+    /// counters of some shards are newer than those of others, and it looks as if more had ended.
     pub fn waiting(&self) -> u64 {
-        self.due - self.delivered - self.expired - self.dropped.iter().sum::<u64>()
+        let ended = self.delivered + self.expired + self.dropped.iter().sum::<u64>();
+        self.due.saturating_sub(ended)
     }
 
     /// Adds those of another shard.
