@@ -42,7 +42,11 @@ pub(crate) enum SubscriptionIds {
     #[default]
     None,
     One(u32),
-    Many(Box<[u32]>),
+    #[expect(
+        clippy::box_collection,
+        reason = "the rare kind does not make the usual one larger"
+    )]
+    Many(Box<Vec<u32>>),
 }
 
 impl SubscriptionIds {
@@ -60,13 +64,13 @@ impl SubscriptionIds {
         if id == 0 {
             return;
         }
-        *self = match std::mem::take(self) {
-            SubscriptionIds::None => SubscriptionIds::One(id),
-            SubscriptionIds::One(first) => SubscriptionIds::Many([first, id].into()),
-            SubscriptionIds::Many(ids) => {
-                SubscriptionIds::Many(ids.iter().copied().chain([id]).collect())
+        match self {
+            SubscriptionIds::None => *self = SubscriptionIds::One(id),
+            SubscriptionIds::One(first) => {
+                *self = SubscriptionIds::Many(Box::new(vec![*first, id]));
             }
-        };
+            SubscriptionIds::Many(ids) => ids.push(id),
+        }
     }
 
     pub(crate) fn as_slice(&self) -> &[u32] {
