@@ -57,8 +57,10 @@ pub(crate) struct Connection {
     pub(crate) last_received: Timestamp,
     /// When its timer runs out.
     pub(crate) deadline: Timestamp,
-    /// Bytes of packets that are not complete.
+    /// Bytes of a packet that is not complete.
     pub(crate) partial: Vec<u8>,
+    /// Bytes that the Client was sent again at once when it connected.
+    pub(crate) resent_bytes: usize,
     /// What waits to be written; present only while something does.
     pub(crate) output: Option<Box<Output>>,
     pub(crate) aliases_in: Option<Box<AliasesIn>>,
@@ -82,6 +84,7 @@ impl Connection {
             last_received: now,
             deadline: Timestamp::NEVER,
             partial: Vec::new(),
+            resent_bytes: 0,
             output: None,
             aliases_in: None,
             aliases_out: None,
@@ -222,6 +225,12 @@ impl Connections {
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
         let slot = self.0.get_mut(id.index())?;
         slot.take_if(|connection| connection.id == id)
+    }
+
+    /// The connection with most bytes of a packet that is not complete.
+    pub(crate) fn largest_partial(&self) -> Option<&Connection> {
+        let open = self.0.iter().flatten();
+        open.max_by_key(|connection| connection.partial.len())
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = ConnectionId> {

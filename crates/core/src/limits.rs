@@ -35,13 +35,14 @@ pub struct Limits {
     pub output_bytes: usize,
     /// Bytes on their way to a connection, of any kind, at which a Client that does not read is
     /// disconnected with Quota exceeded (0x97). As only the answers to its own packets can come to
-    /// that, it is looked at after each of these.
+    /// that, it is looked at after each of these. What the Client was sent again when it connected
+    /// does not count.
     pub output_bytes_hard: usize,
     /// Sessions in this shard. At the bound a CONNECT for a new one is refused with Quota exceeded
     /// (0x97).
     pub sessions: usize,
-    /// Subscriptions of one Session, shared ones included. One more gets Quota exceeded (0x97) in
-    /// its SUBACK, even if it is to replace one.
+    /// Subscriptions of one Session, shared ones included, and searches for Retained Messages that
+    /// it has begun, for each shard. One more gets Quota exceeded (0x97) in its SUBACK.
     pub subscriptions: usize,
     /// Topic Levels of a Topic Name. One more closes the connection with Topic Name invalid (0x90).
     /// A Topic Filter may have two more, for `$share` and the ShareName; beyond, it gets Topic
@@ -61,8 +62,8 @@ pub struct Limits {
     /// Bytes of all messages that wait in the Sessions of this shard. At the bound, a message that
     /// would have to wait is dropped.
     pub waiting_bytes: usize,
-    /// Bytes of incomplete packets of all Clients of this shard. The connection whose bytes exceed it
-    /// is closed with Quota exceeded (0x97).
+    /// Bytes of incomplete packets of all Clients of this shard. Above it, the connection with the
+    /// largest is closed with Quota exceeded (0x97).
     pub partial_bytes: usize,
     /// How long a Session outlives its connection at most, in seconds; a longer wish is lowered,
     /// and the Client is told in its CONNACK.

@@ -180,7 +180,11 @@ impl FileLimits {
         if let Some(seconds) = self.connect_timeout {
             limits.connect_timeout = std::time::Duration::from_secs(seconds.into());
         }
-        limits.output_bytes_hard = limits.output_bytes_hard.max(2 * limits.output_bytes);
+        // However much a Client is sent at once, it may answer while it reads.
+        let largest_packet = limits.packet_size as usize;
+        limits.output_bytes_hard = limits
+            .output_bytes_hard
+            .max(2 * (limits.output_bytes + largest_packet));
         for total in [
             &mut limits.sessions,
             &mut limits.retained_messages,

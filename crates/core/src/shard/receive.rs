@@ -37,58 +37,88 @@ impl Shard {
         let Some(connection) = self.clients.connections.get_mut(id) else {
             return;
         };
-        connection.last_received = now;
-        if connection.partial.is_empty() {
-            self.receive_from(now, id, bytes);
-        } else {
-            let mut buffer = std::mem::take(&mut connection.partial);
-            self.clients.partial_bytes -= buffer.len();
-            buffer.extend_from_slice(bytes);
-            self.receive_from(now, id, &buffer);
+        if matches!(connection.phase, Phase::Closing) {
+            return;
         }
+        connection.last_received = now;
+        let mut buffer = std::mem::take(&mut connection.partial);
+        if buffer.is_empty() {
+            let used = self.receive_from(now, id, bytes);
+            self.keep_partial(now, id, bytes[used..].to_vec());
+            return;
+        }
+        self.clients.partial_bytes -= buffer.len();
+        buffer.extend_from_slice(bytes);
+        let used = self.receive_from(now, id, &buffer);
+        if used > 0 {
+            // A copy, so that what is kept is no larger than it says.
+            buffer = buffer[used..].to_vec();
+        }
+        self.keep_partial(now, id, buffer);
     }
 
-    /// Handles all complete packets in `bytes` and keeps the rest.
-    fn receive_from(&mut self, now: Timestamp, id: ConnectionId, mut bytes: &[u8]) {
+    /// Handles all complete packets in `bytes`. Gives how many bytes are done with: all but the
+    /// beginning of a packet.
+    fn receive_from(&mut self, now: Timestamp, id: ConnectionId, bytes: &[u8]) -> usize {
+        let mut used = 0;
         loop {
             let maximum = self.clients.limits.packet_size;
-            let (frame, length) = match split_frame(bytes, maximum) {
+            let rest = &bytes[used..];
+            let (frame, length) = match split_frame(rest, maximum) {
                 Ok(Framing::Complete { frame, length }) => (frame, length),
-                Ok(Framing::Incomplete { .. }) => break,
-                Err(malformed) => return self.close(now, id, malformed.into()),
+                Ok(Framing::Incomplete { .. }) => return used,
+                Err(malformed) => {
+                    self.close(now, id, malformed.into());
+                    return bytes.len();
+                }
             };
             self.clients.counters.packets_received += 1;
             match self.packet(now, id, frame) {
-                Ok(Flow::Continue) => bytes = &bytes[length..],
-                Ok(Flow::Move(to)) => return self.hand_over_connection(id, to, bytes),
-                Err(ending) => return self.close(now, id, ending),
+                Ok(Flow::Continue) => used += length,
+                Ok(Flow::Move(to)) => {
+                    self.hand_over_connection(id, to, rest);
+                    return bytes.len();
+                }
+                Err(ending) => {
+                    self.close(now, id, ending);
+                    return bytes.len();
+                }
             }
             match self.clients.connections.get(id) {
                 None
                 | Some(Connection {
                     phase: Phase::Closing,
                     ..
-                }) => return,
+                }) => return bytes.len(),
                 Some(connection) => {
-                    if connection.pending_output() > self.clients.limits.output_bytes_hard {
-                        return self.close(now, id, Ending::OutputFull);
+                    let maximum = self.clients.limits.output_bytes_hard + connection.resent_bytes;
+                    if connection.pending_output() > maximum {
+                        self.close(now, id, Ending::OutputFull);
+                        return bytes.len();
                     }
                 }
             }
         }
-        self.keep_partial(now, id, bytes);
     }
 
-    fn keep_partial(&mut self, now: Timestamp, id: ConnectionId, bytes: &[u8]) {
+    /// Keeps the beginning of a packet. Where there is no room for it, those go first whose
+    /// beginnings take up more.
+    fn keep_partial(&mut self, now: Timestamp, id: ConnectionId, bytes: Vec<u8>) {
         if bytes.is_empty() {
             return;
         }
-        if self.clients.partial_bytes + bytes.len() > self.clients.limits.partial_bytes {
-            return self.close(now, id, Ending::ReceiveBuffersFull);
+        while self.clients.partial_bytes + bytes.len() > self.clients.limits.partial_bytes {
+            let largest = self.clients.connections.largest_partial();
+            let other = largest.filter(|connection| connection.partial.len() > bytes.len());
+            let culprit = other.map_or(id, |connection| connection.id);
+            self.close(now, culprit, Ending::ReceiveBuffersFull);
+            if culprit == id {
+                return;
+            }
         }
         if let Some(connection) = self.clients.connections.get_mut(id) {
             self.clients.partial_bytes += bytes.len();
-            connection.partial = bytes.to_vec();
+            connection.partial = bytes;
         }
     }
 
