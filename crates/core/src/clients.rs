@@ -258,7 +258,7 @@ impl Clients {
                 .as_ref()
                 .and_then(|outgoing| outgoing.front());
             let Some(qos) = next.map(|delivery| delivery.qos) else {
-                if !session.retained_streams().is_empty() {
+                if session.retained_stream_count() > 0 {
                     self.hungry.push(id);
                 }
                 break;
@@ -413,6 +413,9 @@ impl Clients {
             }
         }
         self.sessions[id].outgoing = Some(outgoing);
+        if let Some(connection) = self.connections.get_mut(connection) {
+            connection.resent_bytes = connection.pending_output();
+        }
         for (packet_id, qos) in too_large {
             let packet_id = packet_id.expect("what is in flight has one");
             self.give_up(id, packet_id, qos);

@@ -12,10 +12,10 @@
 //!        ◀───────────── RetainedBatch (end)
 //! ```
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use dunlin_packet::QoS;
+use dunlin_packet::{QoS, TopicFilter, TopicName};
 use foldhash::fast::FixedState;
 
 use crate::id::ShardId;
@@ -186,8 +186,8 @@ pub(crate) struct RetainedStream {
     /// The QoS that was granted.
     pub(crate) qos: QoS,
     pub(crate) subscription_ids: SubscriptionIds,
-    /// A batch has been asked for and has not come.
-    pub(crate) asked: bool,
+    /// A first batch has been asked for.
+    begun: bool,
     /// Topics, by hash, whose Retained Message was replaced meanwhile, and whose new one the
     /// Session has been sent: what comes of them here would be older, or the same again.
     seen: HashSet<u64, FixedState>,
@@ -212,13 +212,13 @@ impl RetainedStream {
             filter,
             qos,
             subscription_ids,
-            asked: false,
+            begun: false,
             seen,
         }
     }
 
     /// The Session was sent a message that replaces a topic's Retained Message.
-    pub(crate) fn supersede(&mut self, topic_hash: u64) {
+    fn supersede(&mut self, topic_hash: u64) {
         if self.seen.len() < Self::SEEN {
             self.seen.insert(topic_hash);
         }
@@ -227,5 +227,64 @@ impl RetainedStream {
     /// Whether a topic's Retained Message has been superseded.
     pub(crate) fn is_superseded(&self, topic_hash: u64) -> bool {
         !self.seen.is_empty() && self.seen.contains(&topic_hash)
+    }
+}
+
+/// All Retained Messages on their way to one Session: one stream per subscription and home.
+#[derive(Default)]
+pub(crate) struct RetainedStreams {
+    by_id: BTreeMap<u64, RetainedStream>,
+    by_filter: BTreeSet<(Arc<str>, u64)>,
+    /// Those of which no batch is on its way, oldest first.
+    idle: BTreeSet<u64>,
+}
+
+impl RetainedStreams {
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Adds a stream of which no batch is on its way.
+    pub(crate) fn insert(&mut self, stream: RetainedStream) {
+        self.idle.insert(stream.id);
+        self.by_filter.insert((stream.filter.clone(), stream.id));
+        self.by_id.insert(stream.id, stream);
+    }
+
+    /// Takes one out: to use its batch, or for good.
+    pub(crate) fn remove(&mut self, id: u64) -> Option<RetainedStream> {
+        let stream = self.by_id.remove(&id)?;
+        self.idle.remove(&id);
+        self.by_filter.remove(&(stream.filter.clone(), id));
+        Some(stream)
+    }
+
+    /// Takes out all of one filter.
+    pub(crate) fn remove_filter(&mut self, filter: &str) -> Vec<RetainedStream> {
+        let filter = Arc::<str>::from(filter);
+        let range = (filter.clone(), 0)..=(filter, u64::MAX);
+        let ids: Vec<u64> = self.by_filter.range(range).map(|(_, id)| *id).collect();
+        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    pub(crate) fn into_streams(self) -> impl Iterator<Item = RetainedStream> {
+        self.by_id.into_values()
+    }
+
+    /// Whose next batch is to be asked for: its home, its number, and, for the first, the filter.
+    pub(crate) fn ask(&mut self) -> Option<(ShardId, u64, Option<Arc<str>>)> {
+        let id = self.idle.pop_first()?;
+        let stream = self.by_id.get_mut(&id).expect("an idle stream exists");
+        let first = !std::mem::replace(&mut stream.begun, true);
+        Some((stream.home, id, first.then(|| stream.filter.clone())))
+    }
+
+    /// The Session was sent a message that replaces the Retained Message of a topic.
+    pub(crate) fn supersede(&mut self, topic: TopicName<'_>, topic_hash: u64) {
+        for stream in self.by_id.values_mut() {
+            if TopicFilter::parse(&stream.filter).is_ok_and(|filter| filter.matches(topic)) {
+                stream.supersede(topic_hash);
+            }
+        }
     }
 }

@@ -60,6 +60,7 @@ pub(crate) enum Offered {
 /// The Shared Subscriptions that have their home in one shard.
 pub(crate) struct Groups {
     slots: Vec<Option<Group>>,
+    free: Vec<GroupId>,
     by_name: HashMap<Arc<str>, GroupId, FixedState>,
     members: HashMap<MemberKey, GroupId, FixedState>,
 }
@@ -98,6 +99,7 @@ impl Groups {
         let by_name = HashMap::with_hasher(FixedState::with_seed(seed));
         Groups {
             slots: Vec::new(),
+            free: Vec::new(),
             by_name,
             members: HashMap::default(),
         }
@@ -124,13 +126,11 @@ impl Groups {
     }
 
     fn add(&mut self, name: &Arc<str>) -> GroupId {
-        let free = self.slots.iter().position(Option::is_none);
-        let place = free.unwrap_or_else(|| {
+        let id = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
-            self.slots.len() - 1
+            GroupId((self.slots.len() - 1) as u32)
         });
-        let id = GroupId(place as u32);
-        self.slots[place] = Some(Group {
+        self.slots[id.0 as usize] = Some(Group {
             name: name.clone(),
             members: HashMap::default(),
             ready: VecDeque::new(),
@@ -237,6 +237,7 @@ impl Groups {
         }
         let group = self.slots[id.0 as usize].take()?;
         self.by_name.remove(&group.name);
+        self.free.push(id);
         Some((id, group.name, group.queue.len()))
     }
 

@@ -8,14 +8,15 @@ pub(crate) use delivery::{Delivery, GroupOrigin, SubscriptionIds};
 pub(crate) use outgoing::{Acknowledged, InFlight, Outgoing, OutgoingPool, Queued, Stage};
 pub(crate) use subscriptions::Subscriptions;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use dunlin_packet::PacketId;
 use foldhash::fast::FixedState;
 
 use crate::id::{ConnectionId, SessionId};
 use crate::message::Message;
-use crate::retained::RetainedStream;
+use crate::retained::RetainedStreams;
 use crate::time::Timestamp;
 
 /// One Session. Whatever only some Sessions have is behind an option, so that the million idle
@@ -50,8 +51,9 @@ pub(crate) struct Session {
 /// What few Sessions have.
 #[derive(Default)]
 struct Rarities {
-    memberships: Vec<u64>,
-    retained_streams: Vec<RetainedStream>,
+    /// By group.
+    memberships: BTreeMap<Arc<str>, u64>,
+    retained_streams: RetainedStreams,
 }
 
 /// A Will Message that may become due.
@@ -83,31 +85,42 @@ impl Session {
         }
     }
 
-    /// Memberships in Shared Subscriptions.
-    pub(crate) fn memberships(&self) -> &[u64] {
-        self.rarities
-            .as_ref()
-            .map_or(&[], |rarities| &rarities.memberships)
+    /// The membership in a Shared Subscription.
+    pub(crate) fn membership(&self, group: &str) -> Option<u64> {
+        let rarities = self.rarities.as_ref()?;
+        rarities.memberships.get(group).copied()
     }
 
-    pub(crate) fn memberships_mut(&mut self) -> &mut Vec<u64> {
+    /// All memberships in Shared Subscriptions.
+    pub(crate) fn memberships(&self) -> Vec<u64> {
+        let all = |rarities: &Rarities| rarities.memberships.values().copied().collect();
+        self.rarities.as_deref().map_or(Vec::new(), all)
+    }
+
+    /// Subscriptions, shared ones included.
+    pub(crate) fn subscription_count(&self) -> usize {
+        let shared = |rarities: &Rarities| rarities.memberships.len();
+        self.subscriptions.len() + self.rarities.as_deref().map_or(0, shared)
+    }
+
+    /// Memberships by group, `{ShareName}/{filter}`.
+    pub(crate) fn memberships_mut(&mut self) -> &mut BTreeMap<Arc<str>, u64> {
         &mut self.rarities.get_or_insert_default().memberships
     }
 
     /// Retained Messages that are on their way because of a SUBSCRIBE.
-    pub(crate) fn retained_streams(&self) -> &[RetainedStream] {
-        self.rarities
-            .as_ref()
-            .map_or(&[], |rarities| &rarities.retained_streams)
+    pub(crate) fn retained_stream_count(&self) -> usize {
+        let count = |rarities: &Rarities| rarities.retained_streams.len();
+        self.rarities.as_deref().map_or(0, count)
     }
 
-    pub(crate) fn retained_streams_mut(&mut self) -> &mut Vec<RetainedStream> {
+    pub(crate) fn retained_streams_mut(&mut self) -> &mut RetainedStreams {
         &mut self.rarities.get_or_insert_default().retained_streams
     }
 
     /// Whether it has a use for room in its connection's output.
     pub(crate) fn wants_room(&self) -> bool {
-        self.has_queue() || !self.retained_streams().is_empty()
+        self.has_queue() || self.retained_stream_count() > 0
     }
 
     /// Whether anything waits to be sent.

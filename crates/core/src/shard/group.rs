@@ -1,5 +1,6 @@
 //! Shared Subscriptions, from both sides: the home of the group, and the shard of a member.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dunlin_packet::{QoS, SubscriptionOptions};
@@ -111,7 +112,7 @@ impl Shard {
         id: u32,
     ) {
         let group: Arc<str> = filter.strip_prefix("$share/").unwrap_or(filter).into();
-        if let Some(known) = self.membership(session, &group)
+        if let Some(known) = self.clients.sessions[session].membership(&group)
             && let Some(known) = self.memberships.get_mut(&known)
         {
             (known.options, known.id) = (options, id);
@@ -141,6 +142,9 @@ impl Shard {
     ) -> u64 {
         let membership = self.next_number();
         let home = self.home(&group);
+        self.clients.sessions[session]
+            .memberships_mut()
+            .insert(group.clone(), membership);
         let new = Membership {
             session,
             group,
@@ -150,24 +154,20 @@ impl Shard {
             epoch: 1,
         };
         self.memberships.insert(membership, new);
-        self.clients.sessions[session]
-            .memberships_mut()
-            .push(membership);
         membership
     }
 
     /// Forgets a membership that its home does not know of.
     pub(super) fn remove_membership(&mut self, session: SessionId, group: &str) {
-        if let Some(membership) = self.membership(session, group) {
+        let memberships = self.clients.sessions[session].memberships_mut();
+        if let Some(membership) = memberships.remove(group) {
             self.memberships.remove(&membership);
-            let memberships = self.clients.sessions[session].memberships_mut();
-            memberships.retain(|known| *known != membership);
         }
     }
 
     /// Tells the homes of all memberships of a restored Session that it is a member.
     pub(super) fn rejoin(&mut self, session: SessionId) {
-        for membership in self.clients.sessions[session].memberships().to_vec() {
+        for membership in self.clients.sessions[session].memberships() {
             self.tell_join(membership);
         }
     }
@@ -183,15 +183,6 @@ impl Shard {
         } else {
             self.tell_and_confirm(home, PeerMessage::GroupJoin { group, membership });
         }
-    }
-
-    fn membership(&self, session: SessionId, group: &str) -> Option<u64> {
-        let named = |number: &&u64| *self.memberships[*number].group == *group;
-        self.clients.sessions[session]
-            .memberships()
-            .iter()
-            .find(named)
-            .copied()
     }
 
     /// What a member may have at a time: as much as may be in flight to it.
@@ -242,7 +233,7 @@ impl Shard {
     /// A Session has a connection again: its memberships get credit.
     pub(super) fn resume_memberships(&mut self, session: SessionId) {
         let credit = self.credit_of(session);
-        for membership in self.clients.sessions[session].memberships().to_vec() {
+        for membership in self.clients.sessions[session].memberships() {
             let Some(known) = self.memberships.get_mut(&membership) else {
                 continue;
             };
@@ -267,8 +258,9 @@ impl Shard {
         }
         self.give_back(session);
         self.send_reports();
-        for membership in self.clients.sessions[session].memberships().to_vec() {
-            let kept = self.held_by(session, membership);
+        let mut held = self.held(session);
+        for membership in self.clients.sessions[session].memberships() {
+            let kept = held.remove(&membership).unwrap_or_default();
             let Some(known) = self.memberships.get_mut(&membership) else {
                 continue;
             };
@@ -301,28 +293,29 @@ impl Shard {
         self.clients.tidy(session);
     }
 
-    /// The numbers, in its group, of what a Session still has from one membership.
-    fn held_by(&self, session: SessionId, membership: u64) -> Vec<u64> {
-        let Some(outgoing) = &self.clients.sessions[session].outgoing else {
-            return Vec::new();
-        };
-        let of_it = |delivery: &Delivery| {
-            let origin = delivery.origin.as_deref()?;
-            (origin.membership == membership).then_some(origin.sequence)
-        };
-        outgoing.deliveries().filter_map(of_it).collect()
+    /// What a Session still has from each of its memberships, by number in the group.
+    fn held(&self, session: SessionId) -> BTreeMap<u64, Vec<u64>> {
+        let mut held = BTreeMap::<_, Vec<u64>>::new();
+        let outgoing = self.clients.sessions[session].outgoing.iter();
+        let origins = outgoing.flat_map(|outgoing| outgoing.deliveries());
+        for origin in origins.filter_map(|delivery| delivery.origin.as_deref()) {
+            held.entry(origin.membership)
+                .or_default()
+                .push(origin.sequence);
+        }
+        held
     }
 
     /// Ends a Session's membership in a group; what it has been handed it keeps. False: there was
     /// none.
     pub(super) fn leave_group(&mut self, session: SessionId, group: &str) -> bool {
-        let Some(membership) = self.membership(session, group) else {
+        let Some(membership) = self.clients.sessions[session].membership(group) else {
             return false;
         };
-        let kept = self.held_by(session, membership);
         self.clients.sessions[session]
             .memberships_mut()
-            .retain(|known| *known != membership);
+            .remove(group);
+        let kept = self.held(session).remove(&membership).unwrap_or_default();
         self.end_membership(membership, kept);
         true
     }
@@ -333,9 +326,11 @@ impl Shard {
             return;
         }
         self.give_back(session);
-        for membership in std::mem::take(self.clients.sessions[session].memberships_mut()) {
+        let mut held = self.held(session);
+        let memberships = std::mem::take(self.clients.sessions[session].memberships_mut());
+        for membership in memberships.into_values() {
             // [MQTT-4.8.2-5]
-            let kept = self.held_by(session, membership);
+            let kept = held.remove(&membership).unwrap_or_default();
             self.end_membership(membership, kept);
         }
     }

@@ -210,7 +210,7 @@ impl Shard {
         }
         if let Some(session) = self.known_session(client_id) {
             let memberships = std::mem::take(self.clients.sessions[session].memberships_mut());
-            for membership in memberships {
+            for membership in memberships.into_values() {
                 self.memberships.remove(&membership);
             }
             self.end_subscriptions(session);

@@ -1,6 +1,6 @@
 //! Retained Messages: kept at their topic's home, and streamed to Sessions that subscribe.
 
-use dunlin_packet::{QoS, TopicFilter, TopicName};
+use dunlin_packet::{QoS, TopicName};
 
 use super::Shard;
 use crate::id::{SessionId, ShardId, ShardSet};
@@ -65,22 +65,18 @@ impl Shard {
 
     // ---------------------------------------------------------- at the Session's shard
 
-    /// Asks for the Retained Messages that a Session is to be sent.
+    /// Begins to ask for the Retained Messages that a Session is to be sent: as many shards at once
+    /// as there are, and the others whenever the Session has sent what came.
     pub(super) fn begin_streams(&mut self, session: SessionId, streams: Vec<RetainedStream>) {
-        for mut stream in streams {
-            stream.asked = true;
+        let first = streams.len().min(self.shards);
+        for stream in streams {
             self.streams.insert(stream.id, session);
-            let filter = Some(stream.filter.clone());
-            self.tell(
-                stream.home,
-                PeerMessage::RetainedRead {
-                    stream: stream.id,
-                    filter,
-                },
-            );
             self.clients.sessions[session]
                 .retained_streams_mut()
-                .push(stream);
+                .insert(stream);
+        }
+        for _ in 0..first {
+            self.ask_for_retained(session);
         }
     }
 
@@ -89,23 +85,10 @@ impl Shard {
         let Some(session) = self.clients.sessions.get_mut(session) else {
             return;
         };
-        let mut asked = Vec::new();
-        for stream in session.retained_streams_mut() {
-            if !stream.asked {
-                stream.asked = true;
-                asked.push((stream.home, stream.id));
-                break;
-            }
-        }
-        for (home, stream) in asked {
-            self.tell(
-                home,
-                PeerMessage::RetainedRead {
-                    stream,
-                    filter: None,
-                },
-            );
-        }
+        let Some((home, stream, filter)) = session.retained_streams_mut().ask() else {
+            return;
+        };
+        self.tell(home, PeerMessage::RetainedRead { stream, filter });
     }
 
     /// A batch has come.
@@ -120,12 +103,10 @@ impl Shard {
             return;
         };
         let streams = self.clients.sessions[id].retained_streams_mut();
-        let Some(place) = streams.iter().position(|known| known.id == stream) else {
+        // Set aside while the Session is sent what came.
+        let Some(current) = streams.remove(stream) else {
             return;
         };
-        streams[place].asked = false;
-        // Set aside while the Session is sent what came.
-        let current = streams.swap_remove(place);
         for message in messages {
             if current.is_superseded(topic_hash(&self.placement, message.topic())) {
                 continue;
@@ -149,7 +130,7 @@ impl Shard {
         } else {
             self.clients.sessions[id]
                 .retained_streams_mut()
-                .push(current);
+                .insert(current);
         }
         self.clients.pump(now, id);
     }
@@ -168,11 +149,8 @@ impl Shard {
                 let Some(session) = clients.sessions.get_mut(subscription.session) else {
                     continue;
                 };
-                for stream in session.retained_streams_mut() {
-                    if TopicFilter::parse(&stream.filter).is_ok_and(|filter| filter.matches(topic))
-                    {
-                        stream.supersede(hash);
-                    }
+                if session.retained_stream_count() > 0 {
+                    session.retained_streams_mut().supersede(topic, hash);
                 }
             }
         }
@@ -180,20 +158,22 @@ impl Shard {
 
     /// A Session has unsubscribed: what is on its way is not wanted any more.
     pub(super) fn end_stream_of(&mut self, session: SessionId, filter: &str) {
-        let streams = std::mem::take(self.clients.sessions[session].retained_streams_mut());
-        let (ended, kept) = streams
-            .into_iter()
-            .partition(|stream| *stream.filter == *filter);
-        *self.clients.sessions[session].retained_streams_mut() = kept;
-        self.close_streams(ended);
+        let session = &mut self.clients.sessions[session];
+        if session.retained_stream_count() > 0 {
+            let ended = session.retained_streams_mut().remove_filter(filter);
+            self.close_streams(ended);
+        }
     }
 
     pub(super) fn end_streams(&mut self, session: SessionId) {
-        let streams = std::mem::take(self.clients.sessions[session].retained_streams_mut());
-        self.close_streams(streams);
+        let session = &mut self.clients.sessions[session];
+        if session.retained_stream_count() > 0 {
+            let streams = std::mem::take(session.retained_streams_mut());
+            self.close_streams(streams.into_streams());
+        }
     }
 
-    fn close_streams(&mut self, streams: Vec<RetainedStream>) {
+    fn close_streams(&mut self, streams: impl IntoIterator<Item = RetainedStream>) {
         for stream in streams {
             self.streams.remove(&stream.id);
             self.tell(

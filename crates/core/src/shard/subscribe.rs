@@ -87,7 +87,11 @@ impl Shard {
             return Ok(ReasonCode::TopicFilterInvalid);
         }
         let known = &self.clients.sessions[session];
-        if known.subscriptions.len() + known.memberships().len() >= limits.subscriptions {
+        let full = known.subscription_count() >= limits.subscriptions;
+        let searches = known.retained_stream_count() + streams.len();
+        if full && !self.is_subscribed(session, text)
+            || searches >= limits.subscriptions.saturating_mul(self.shards)
+        {
             return Ok(ReasonCode::QuotaExceeded);
         }
         let granted = self
@@ -120,6 +124,15 @@ impl Shard {
             QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
             QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
         })
+    }
+
+    /// Whether a Session has this subscription, which a further SUBSCRIBE replaces.
+    /// `[MQTT-3.8.4-3]`
+    fn is_subscribed(&self, session: SessionId, filter: &str) -> bool {
+        match filter.strip_prefix("$share/") {
+            Some(group) => self.clients.sessions[session].membership(group).is_some(),
+            None => self.routes.subscription(session, filter).is_some(),
+        }
     }
 
     pub(super) fn restore_plain_subscription(
