@@ -42,7 +42,8 @@ pub struct Limits {
     /// (0x97).
     pub sessions: usize,
     /// Subscriptions of one Session, shared ones included, and searches for Retained Messages that
-    /// it has begun, for each shard. One more gets Quota exceeded (0x97) in its SUBACK.
+    /// it has begun, for each shard. One more gets Quota exceeded (0x97) in its SUBACK; one that is
+    /// replaced needs no room.
     pub subscriptions: usize,
     /// Topic Levels of a Topic Name. One more closes the connection with Topic Name invalid (0x90).
     /// A Topic Filter may have two more, for `$share` and the ShareName; beyond, it gets Topic
