@@ -90,8 +90,6 @@ pub struct Session {
     touched: BTreeMap<String, Moment>,
     /// What was confirmed.
     pub grants: Vec<Grant>,
-    /// Counts crashes of the broker.
-    pub era: u32,
 }
 
 /// A message that reached a Client, repeated QoS 2 packets left out.
@@ -175,7 +173,7 @@ impl History {
 
     /// A Session begins.
     pub fn begin_session(&mut self, client: usize) -> SessionNumber {
-        let (began, era) = (self.moment(), self.era);
+        let began = self.moment();
         self.sessions.push(Session {
             client,
             began,
@@ -183,7 +181,6 @@ impl History {
             wishes: Vec::new(),
             touched: BTreeMap::new(),
             grants: Vec::new(),
-            era,
         });
         self.sessions.len() - 1
     }
@@ -249,12 +246,19 @@ impl History {
         }
     }
 
-    /// The broker has lost everything that is not durable; yet nothing is.
-    pub fn crash(&mut self) {
+    /// A Client's Session ends.
+    pub fn end_session(&mut self, client: usize) {
         let moment = self.moment();
+        if let Some(session) = self.session_of(client) {
+            self.sessions[session].ended = Some(moment);
+        }
+    }
+
+    /// The broker has crashed. Nobody was told that a Will is accepted: it may be lost.
+    pub fn crash(&mut self) {
         self.era += 1;
-        for session in &mut self.sessions {
-            session.ended = session.ended.or(Some(moment));
+        for publication in self.publications.iter_mut().filter(|it| it.will) {
+            publication.outcome = Outcome::Unknown;
         }
     }
 }

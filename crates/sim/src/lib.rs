@@ -4,6 +4,7 @@
 //! The shards are [`dunlin_core::Shard`]s, driven by the calling contract that the broker process
 //! keeps to; everything around them is made here. Whatever is random comes from one generator, so
 //! a seed is a run: `cargo run -p dunlin-sim --release -- --seed 42 --trace` shows it again.
+//! With `--durable` the broker has a log, and must come back from crashes with all that it promised.
 //!
 //! | module | what is there |
 //! |---|---|
@@ -23,6 +24,7 @@ pub mod rng;
 pub mod trace;
 pub mod world;
 
+use dunlin_core::Durability;
 use history::Violation;
 use plan::Plan;
 use rng::Rng;
@@ -69,9 +71,9 @@ impl Tally {
     }
 }
 
-/// Runs a seed.
-pub fn run(seed: u64, trace: Trace) -> Outcome {
+/// Runs a seed, with a broker that keeps everything in memory, or one with a log, which crashes often.
+pub fn run(seed: u64, durability: Durability, trace: Trace) -> Outcome {
     let mut rng = Rng::new(seed);
-    let plan = Plan::new(&mut rng);
+    let plan = Plan::new(&mut rng, durability);
     World::new(plan, rng, trace).run()
 }

@@ -1,16 +1,19 @@
-//! Runs seeds: `--seeds 1000 --from 0` many of them, `--seed 42 --trace` one for a person to read.
+//! Runs seeds: `--seeds 1000 --from 0` many of them, `--seed 42 --trace` one for a person to read;
+//! with `--durable` the broker has a log and crashes often.
 
 use std::process::ExitCode;
 
+use dunlin_core::Durability;
 use dunlin_sim::trace::Trace;
 use dunlin_sim::{Outcome, Tally, run};
 
-const USAGE: &str = "usage: dunlin-sim [--from N] [--seeds N] | --seed N [--trace]";
+const USAGE: &str = "usage: dunlin-sim [--from N] [--seeds N] | --seed N [--trace] [--durable]";
 
 struct Arguments {
     from: u64,
     seeds: u64,
     trace: bool,
+    durability: Durability,
 }
 
 fn main() -> ExitCode {
@@ -26,11 +29,11 @@ fn main() -> ExitCode {
         } else {
             Trace::hidden()
         };
-        let outcome = run(seed, trace);
+        let outcome = run(seed, arguments.durability, trace);
         tally.add(&outcome.tally);
         if !outcome.violations.is_empty() {
             failed += 1;
-            report(seed, &outcome);
+            report(seed, arguments.durability, &outcome);
         }
     }
     println!("{} seeds, {failed} failed: {tally:?}", arguments.seeds);
@@ -46,9 +49,11 @@ fn parse(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
         from: 0,
         seeds: 100,
         trace: false,
+        durability: Durability::Memory,
     };
     while let Some(word) = words.next() {
         match word.as_str() {
+            "--durable" => arguments.durability = Durability::Log,
             "--trace" => arguments.trace = true,
             "--from" => arguments.from = words.next()?.parse().ok()?,
             "--seeds" => arguments.seeds = words.next()?.parse().ok()?,
@@ -62,10 +67,14 @@ fn parse(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
     Some(arguments)
 }
 
-fn report(seed: u64, outcome: &Outcome) {
+fn report(seed: u64, durability: Durability, outcome: &Outcome) {
     println!("seed {seed}: {} promises broken", outcome.violations.len());
     for violation in outcome.violations.iter().take(5) {
         println!("  {}: {}", violation.checker, violation.what);
     }
-    println!("  cargo run -p dunlin-sim --release -- --seed {seed} --trace");
+    let durable = match durability {
+        Durability::Memory => "",
+        Durability::Log => " --durable",
+    };
+    println!("  cargo run -p dunlin-sim --release -- --seed {seed} --trace{durable}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dunlin_core::Limits;
+use dunlin_core::{Durability, Limits};
 use dunlin_packet::ProtocolVersion;
 
 use crate::rng::Rng;
@@ -26,6 +26,8 @@ pub struct Plan {
     pub shards: usize,
     /// The seed of the shards' own hashing.
     pub placement: u64,
+    /// Whether anything outlives a crash.
+    pub durability: Durability,
     /// The bounds of every shard.
     pub limits: Limits,
     /// Whether these are so low that messages may be dropped.
@@ -99,7 +101,7 @@ pub struct Faults {
 
 impl Plan {
     /// The plan of a seed.
-    pub fn new(rng: &mut Rng) -> Self {
+    pub fn new(rng: &mut Rng, durability: Durability) -> Self {
         let tiny = rng.percent(15);
         let calm = rng.percent(15);
         let duration = rng.between(5_000, 25_000);
@@ -115,6 +117,7 @@ impl Plan {
         Plan {
             shards: rng.between(1, 4) as usize,
             placement: rng.bits(),
+            durability,
             limits: if tiny {
                 tiny_limits(rng)
             } else {
@@ -127,7 +130,7 @@ impl Plan {
             faults: if calm {
                 calm_faults()
             } else {
-                faults(rng, duration)
+                faults(rng, duration, durability)
             },
         }
     }
@@ -194,8 +197,13 @@ fn calm_faults() -> Faults {
     }
 }
 
-fn faults(rng: &mut Rng, duration: u64) -> Faults {
-    let crashes = if rng.percent(20) {
+fn faults(rng: &mut Rng, duration: u64, durability: Durability) -> Faults {
+    let often = if durability == Durability::Log {
+        80
+    } else {
+        20
+    };
+    let crashes = if rng.percent(often) {
         rng.between(1, 2)
     } else {
         0

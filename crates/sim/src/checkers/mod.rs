@@ -12,9 +12,9 @@ pub mod sessions;
 pub mod shared;
 pub mod wills;
 
-use dunlin_core::{Counters, Shard};
+use dunlin_core::{Counters, Durability, Shard};
 
-use crate::history::{History, Violation};
+use crate::history::{History, Publication, Violation};
 use crate::network::Link;
 use crate::plan::Plan;
 
@@ -30,9 +30,9 @@ pub struct Live {
 }
 
 impl Live {
-    /// The broker has crashed: nothing of what it knew is left.
+    /// The broker has crashed. What becomes of Wills is not promised.
     pub fn crash(&mut self) {
-        *self = Live::default();
+        self.wills = wills::Wills::default();
     }
 }
 
@@ -46,11 +46,18 @@ pub struct End<'a> {
     pub now: u64,
     /// The broker.
     pub shards: Vec<&'a Shard>,
+    /// Messages that were dropped by brokers that have crashed.
+    pub dropped: u64,
     /// All connections.
     pub links: &'a [Link],
 }
 
 impl End<'_> {
+    /// Whether a message may be there still: the broker has not lost everything since.
+    pub fn outlives(&self, publication: &Publication) -> bool {
+        self.plan.durability == Durability::Log || publication.era == self.history.era
+    }
+
     /// What all shards have counted together since they started.
     pub fn counters(&self) -> Counters {
         let mut sum = Counters::default();

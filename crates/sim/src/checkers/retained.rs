@@ -56,9 +56,7 @@ fn kept(end: &End<'_>, found: &mut Vec<String>) -> BTreeMap<String, PublicationN
 fn candidates(end: &End<'_>, topic: &str) -> Vec<Option<PublicationNumber>> {
     let publications = || {
         let all = end.history.publications.iter().enumerate();
-        all.filter(move |(_, it)| {
-            it.retain && it.topic == topic && it.era == end.history.era && it.sent > 0
-        })
+        all.filter(move |(_, it)| it.retain && it.topic == topic && end.outlives(it) && it.sent > 0)
     };
     let is_last = |(number, it): &(usize, &Publication)| {
         it.outcome != Outcome::Refused

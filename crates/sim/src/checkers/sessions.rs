@@ -103,6 +103,25 @@ impl Sessions {
         }
     }
 
+    /// The broker has crashed; `expiry` is that of the Session that is there again. True: there was
+    /// a durable one, and it is not there.
+    pub fn crash(&mut self, now: u64, client: usize, expiry: Option<u32>) -> bool {
+        let before = self.known.remove(&client);
+        let Some(expiry) = expiry else {
+            return before.is_some_and(|state| state.exists && state.expiry > 0);
+        };
+        self.known.insert(
+            client,
+            State {
+                exists: true,
+                connected: None,
+                expiry,
+                disconnected_at: now,
+            },
+        );
+        false
+    }
+
     /// All that one input has set off was seen.
     pub fn end_of_input(&mut self, now: u64, history: &mut History) {
         for client in self.unexplained.drain(..) {

@@ -64,7 +64,12 @@ fn twice(end: &End<'_>, publication: &Publication, copies: &[&Delivery]) -> Opti
     for pair in copies.windows(2) {
         let (first, second) = (pair[0], pair[1]);
         let (one, other) = (client(first), client(second));
-        if first.qos != QoS::AtLeastOnce && second.qos != QoS::AtLeastOnce {
+        let again = |copy: &Delivery| match copy.qos {
+            QoS::AtMostOnce => end.history.era > publication.era,
+            QoS::AtLeastOnce => true,
+            QoS::ExactlyOnce => false,
+        };
+        if !again(first) && !again(second) {
             return Some(format!("with {:?} went to c{one} and c{other}", first.qos));
         }
         // What was on its way on the connection that ended may come later than its second copy.

@@ -205,6 +205,11 @@ impl Client {
         self.wire = Wire::default();
     }
 
+    /// The Session that it has been told of, and goes on with.
+    pub fn knows(&self) -> Option<SessionNumber> {
+        self.memory.session
+    }
+
     /// When it has to say something to stay connected.
     pub fn pings_at(&self) -> Option<u64> {
         let keep_alive = u64::from(self.wire.keep_alive);

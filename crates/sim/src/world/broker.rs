@@ -2,40 +2,12 @@
 
 use dunlin_core::{Command, ConnectionId, Input, ShardId};
 
-use super::seat::Seat;
-use super::{Talk, World};
+use super::World;
 use crate::network::{LinkNumber, Place};
 
 impl World {
-    pub(super) fn start_broker(&mut self) {
-        let shards = self.plan.shards;
-        self.seats = (0..shards).map(|n| Seat::new(&self.plan, n)).collect();
-        self.talks = (0..shards * shards).map(|_| Talk::default()).collect();
-    }
-
-    /// The process dies between two steps and starts again. What is not durable is lost: for now
-    /// that is everything.
-    pub fn crash(&mut self) {
-        self.trace.log(self.now, format_args!("CRASH"));
-        for seat in &self.seats {
-            self.dropped += seat.shard.counters().dropped.iter().sum::<u64>();
-        }
-        self.start_broker();
-        for n in 0..self.links.len() {
-            let told_at = self.now + self.delay();
-            let link = &mut self.links[n];
-            if link.is_open() {
-                link.place = Place::Closed;
-                link.broken = true;
-                link.client_told_at = Some(told_at);
-            }
-        }
-        self.history.crash();
-        self.live.crash();
-    }
-
     /// Gives a shard an input, and sees what comes of it.
-    fn tell(&mut self, seat: usize, input: Input<'_>) {
+    pub(super) fn tell(&mut self, seat: usize, input: Input<'_>) {
         self.seats[seat].handle(self.now, input);
         self.expect_turn(seat);
         self.observe(seat);
@@ -146,6 +118,10 @@ impl World {
     /// Does what the calling contract asks for after a number of inputs.
     pub(super) fn turn(&mut self, seat: usize) {
         self.seats[seat].turn_at = None;
+        let mut records = Vec::new();
+        let count = self.seats[seat].shard.take_records(&mut records);
+        self.log.append(seat, &mut records, count);
+        self.expect_commit();
         let mut dirty = Vec::new();
         self.seats[seat].shard.take_dirty(&mut dirty);
         for connection in dirty {

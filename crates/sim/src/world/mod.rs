@@ -6,6 +6,8 @@
 
 mod broker;
 mod clients;
+mod crash;
+mod log;
 mod observe;
 mod seat;
 
@@ -19,6 +21,7 @@ use crate::network::{Link, LinkNumber, Place};
 use crate::plan::Plan;
 use crate::rng::Rng;
 use crate::trace::Trace;
+use log::Log;
 use seat::Seat;
 
 /// Virtual time that a run may take to come to rest, in milliseconds.
@@ -43,6 +46,7 @@ pub struct World {
     links: Vec<Link>,
     clients: Vec<Client>,
     live: Live,
+    log: Log,
     draining: bool,
     events: u64,
     /// What shards dropped before they crashed.
@@ -75,6 +79,8 @@ enum Step {
     Hear(usize, usize),
     /// What a shard has put out is taken.
     Turn(usize),
+    /// Some of what shards have appended is stable.
+    Commit,
     /// A shard's deadline has come.
     Due(usize),
     /// A Client does something.
@@ -98,6 +104,7 @@ impl World {
             links: Vec::new(),
             clients: Vec::new(),
             live: Live::default(),
+            log: Log::default(),
             draining: false,
             events: 0,
             dropped: 0,
@@ -127,6 +134,7 @@ impl World {
                 history: &self.history,
                 now: self.now,
                 shards: self.seats.iter().map(|seat| &seat.shard).collect(),
+                dropped: self.dropped,
                 links: &self.links,
             };
             let violations = checkers::check(&end);
@@ -202,6 +210,7 @@ impl World {
             seat.turn_at.is_some() || deadline.is_some_and(|at| at.as_millis() <= self.now)
         };
         self.talks.iter().all(|talk| talk.messages.is_empty())
+            && !self.log.is_pending()
             && !self.seats.iter().any(due)
             && !used.any(underway)
             && !self.links.iter().any(moving)
@@ -263,6 +272,9 @@ impl World {
                 each(Step::Ping(n), at);
             }
         }
+        if let Some(at) = self.log.commit_at {
+            each(Step::Commit, at);
+        }
         if let Some(&at) = self.plan.faults.crashes.first() {
             each(Step::Crash, at);
         }
@@ -280,6 +292,7 @@ impl World {
             Step::TellClient(link) => self.tell_client(link),
             Step::Hear(from, to) => self.hear(from, to),
             Step::Turn(seat) => self.turn(seat),
+            Step::Commit => self.commit(),
             Step::Due(seat) => self.due(seat),
             Step::Act(client) => self.act(client),
             Step::Ping(client) => self.ping(client),

@@ -4,7 +4,6 @@ use dunlin_core::{Ending, Event};
 use dunlin_packet::ReasonCode;
 
 use super::World;
-use crate::history::History;
 use crate::network::LinkNumber;
 
 impl World {
@@ -61,7 +60,7 @@ impl World {
                 let World {
                     live, history, now, ..
                 } = self;
-                end_session(history, client);
+                history.end_session(client);
                 live.sessions.ended(*now, client);
                 live.wills.session_ended(*now, client);
             }
@@ -117,12 +116,5 @@ impl World {
         let seat = &seats[seat];
         live.bounds
             .check(&seat.shard, seat.links.keys().copied(), plan, history);
-    }
-}
-
-fn end_session(history: &mut History, client: usize) {
-    let moment = history.moment();
-    if let Some(session) = history.session_of(client) {
-        history.sessions[session].ended = Some(moment);
     }
 }

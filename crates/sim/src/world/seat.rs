@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use dunlin_core::{
-    ConnectionId, Decision, Event, Input, Policy, Refusal, Shard, ShardConfig, ShardId, Timestamp,
+    ConnectionId, Decision, Event, Input, Policy, Record, Refusal, Shard, ShardConfig, ShardId,
+    Timestamp,
 };
 use dunlin_packet::{Connect, QoS, ReasonCode};
 
@@ -53,6 +54,7 @@ impl Seat {
     pub(super) fn new(plan: &Plan, number: usize) -> Self {
         let config = ShardConfig {
             limits: plan.limits.clone(),
+            durability: plan.durability,
             ..ShardConfig::new(ShardId::new(number), plan.shards, plan.placement)
         };
         let wills = Arc::new(Mutex::new(Vec::new()));
@@ -63,6 +65,14 @@ impl Seat {
             free: Vec::new(),
             generations: Vec::new(),
             wills,
+        }
+    }
+
+    /// Takes over what an earlier process has left.
+    pub(super) fn restore(&mut self, now: u64, records: &[Record]) {
+        if !records.is_empty() {
+            records.iter().for_each(|record| self.shard.restore(record));
+            self.shard.restored(Timestamp::from_millis(now));
         }
     }
 

@@ -1,0 +1,124 @@
+//! The broker's process starts, dies, and starts again with what is in the log.
+
+use dunlin_core::{Durability, Input, ShardId};
+
+use super::seat::Seat;
+use super::{Talk, World};
+use crate::network::Place;
+
+impl World {
+    /// Starts all shards from the log, and lets them talk until they are silent.
+    pub(super) fn start_broker(&mut self) {
+        let shards = self.plan.shards;
+        self.seats = (0..shards).map(|n| Seat::new(&self.plan, n)).collect();
+        self.talks = (0..shards * shards).map(|_| Talk::default()).collect();
+        for seat in &mut self.seats {
+            seat.restore(self.now, self.log.records());
+        }
+        while (0..shards).any(|n| self.talk(n)) {}
+    }
+
+    /// Passes on at once what a shard has to say. True: there was something.
+    fn talk(&mut self, from: usize) -> bool {
+        let mut records = Vec::new();
+        let count = self.seats[from].shard.take_records(&mut records);
+        self.log.append(from, &mut records, count);
+        let mut spoke = false;
+        for to in 0..self.plan.shards {
+            let mut messages = Vec::new();
+            let shard = &mut self.seats[from].shard;
+            shard.take_peer_messages(ShardId::new(to), &mut messages);
+            if !messages.is_empty() {
+                spoke = true;
+                let (from, messages) = (ShardId::new(from), &mut messages);
+                self.seats[to].handle(self.now, Input::Peer { from, messages });
+            }
+        }
+        spoke
+    }
+
+    /// The process dies between two steps and starts again, perhaps with another number of shards.
+    /// What is not in the log is lost.
+    pub fn crash(&mut self) {
+        for seat in &self.seats {
+            self.dropped += seat.shard.counters().dropped.iter().sum::<u64>();
+        }
+        let moment = self.history.moment();
+        for n in 0..self.links.len() {
+            let told_at = self.now + self.delay();
+            let link = &mut self.links[n];
+            if link.is_open() {
+                link.place = Place::Closed;
+                link.broken = true;
+                link.client_told_at = Some(told_at);
+                self.history.ends.entry(n).or_insert(moment);
+            }
+        }
+        self.log.tear(&mut self.rng);
+        if self.rng.percent(30) {
+            self.plan.shards = self.rng.between(1, 4) as usize;
+        }
+        let records = self.log.records().len();
+        self.trace.log(
+            self.now,
+            format_args!("CRASH: {records} records, {} shards", self.plan.shards),
+        );
+        self.start_broker();
+        self.recognise();
+    }
+
+    /// Sees which Sessions have outlived the crash: all durable ones that their Client knows of.
+    fn recognise(&mut self) {
+        let World {
+            clients,
+            seats,
+            log,
+            live,
+            history,
+            now,
+            plan,
+            ..
+        } = self;
+        let restored = |name: &str| {
+            let mut sessions = seats.iter().flat_map(|seat| seat.shard.sessions());
+            sessions.any(|(client_id, _)| client_id == name)
+        };
+        history.crash();
+        for client in clients.iter() {
+            let expiry = log
+                .expiry_of(&client.name)
+                .filter(|_| restored(&client.name));
+            let session = history.session_of(client.index);
+            let known = session.filter(|session| client.knows() == Some(*session));
+            let is_lost = live.sessions.crash(*now, client.index, expiry);
+            if is_lost && known.is_some() && plan.durability == Durability::Log {
+                let what = format!("the durable Session of {} is lost", client.name);
+                history.violation("sessions", what);
+            }
+            if session.is_some() && (known.is_none() || expiry.is_none()) {
+                history.end_session(client.index);
+            }
+            if expiry.is_some() && history.session_of(client.index).is_none() {
+                history.begin_session(client.index);
+            }
+        }
+        live.crash();
+    }
+
+    /// Some of what was appended is stable now.
+    pub(super) fn commit(&mut self) {
+        self.log.commit_at = None;
+        let committed = self.log.commit(&mut self.rng);
+        for (seat, records) in committed {
+            self.tell(seat, Input::Committed { records });
+        }
+        self.expect_commit();
+    }
+
+    /// What was appended becomes stable after a while.
+    pub(super) fn expect_commit(&mut self) {
+        if self.log.is_pending() && self.log.commit_at.is_none() {
+            self.log.commit_at = Some(self.now + self.delay());
+        }
+    }
+}
