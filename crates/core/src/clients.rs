@@ -11,9 +11,7 @@ use crate::journal::Record;
 use crate::limits::Limits;
 use crate::output::OutputPool;
 use crate::peer::PeerMessage;
-use crate::session::{
-    Acknowledged, Delivery, GroupOrigin, InFlight, OutgoingPool, Queued, Sessions, Stage,
-};
+use crate::session::{Acknowledged, Delivery, GroupOrigin, OutgoingPool, Queued, Sessions, Stage};
 use crate::settlement::{Settlement, Ticket};
 use crate::time::Timestamp;
 use crate::timers::Timers;
@@ -37,6 +35,8 @@ pub(crate) struct Clients {
     pub(crate) hungry: Vec<SessionId>,
     /// Bytes of all queues.
     pub(crate) waiting_bytes: usize,
+    /// Bytes that wait to be written, of all connections.
+    pending_output: usize,
     /// Bytes of all incomplete packets.
     pub(crate) partial_bytes: usize,
     /// Tells messages apart while they are delivered.
@@ -70,6 +70,7 @@ impl Clients {
             reports: VecDeque::new(),
             hungry: Vec::new(),
             waiting_bytes: 0,
+            pending_output: 0,
             partial_bytes: 0,
             last_mark: 0,
             outputs: OutputPool::default(),
@@ -86,13 +87,13 @@ impl Clients {
             connections,
             outputs,
             dirty,
+            pending_output,
             ..
         } = self;
         if let Some(connection) = connections.get_mut(id) {
             let version = connection.version;
-            connection
-                .output(outputs)
-                .append(|bytes| packet.encode(version, bytes));
+            let output = connection.output(outputs);
+            *pending_output += output.append(|bytes| packet.encode(version, bytes));
             mark_dirty(connection, dirty);
         }
     }
@@ -151,6 +152,7 @@ impl Clients {
             connections,
             outputs,
             counters,
+            pending_output,
             ..
         } = self;
         let Some(connection) = connections.get_mut(id) else {
@@ -161,6 +163,7 @@ impl Clients {
             return true;
         };
         output.advance(count);
+        *pending_output -= count;
         if output.is_empty()
             && let Some(output) = connection.output.take()
         {
@@ -179,6 +182,7 @@ impl Clients {
             self.counters.connections_closed += 1;
             self.partial_bytes -= connection.partial.len();
             if let Some(output) = connection.output.take() {
+                self.pending_output -= output.pending();
                 self.outputs.put(output);
             }
         }
@@ -222,13 +226,22 @@ impl Clients {
 
     /// Whether a message with this QoS can be written now.
     fn may_send(&self, id: SessionId, connection: ConnectionId, qos: QoS) -> bool {
-        let Some(connection) = self.connections.get(connection) else {
+        let Some(known) = self.connections.get(connection) else {
             return false;
         };
-        let quota = usize::from(connection.send_quota);
+        let quota = usize::from(known.send_quota);
         let outgoing = self.sessions[id].outgoing.as_ref();
-        connection.pending_output() < self.limits.output_bytes
+        self.has_room(known)
             && (qos == QoS::AtMostOnce || outgoing.is_none_or(|flow| flow.may_send(quota)))
+    }
+
+    /// Whether a connection takes further messages. When all outputs together are at their bound,
+    /// only those do from which nothing waits.
+    fn has_room(&self, connection: &Connection) -> bool {
+        let pending = connection.pending_output();
+        pending == 0
+            || (pending < self.limits.output_bytes
+                && self.pending_output < self.limits.all_output_bytes)
     }
 
     fn enqueue(&mut self, id: SessionId, delivery: Delivery) {
@@ -250,6 +263,23 @@ impl Clients {
 
     /// Sends what waits for a Session as far as its connection and its quota allow.
     pub(crate) fn pump(&mut self, now: Timestamp, id: SessionId) {
+        let is_resending = |clients: &Self| {
+            let outgoing = clients
+                .sessions
+                .get(id)
+                .and_then(|session| session.outgoing.as_ref());
+            outgoing.is_some_and(|outgoing| outgoing.is_resending())
+        };
+        if is_resending(self) {
+            self.resend(now, id);
+        }
+        if !is_resending(self) {
+            self.send_queue(now, id);
+        }
+        self.tidy(id);
+    }
+
+    fn send_queue(&mut self, now: Timestamp, id: SessionId) {
         while let Some(session) = self.sessions.get_mut(id)
             && let Some(connection) = session.connection
         {
@@ -261,20 +291,17 @@ impl Clients {
                 if session.retained_stream_count() > 0 {
                     self.hungry.push(id);
                 }
-                break;
+                return;
             };
             if !self.may_send(id, connection, qos) {
-                break;
+                return;
             }
-            let outgoing = self.sessions[id]
-                .outgoing
-                .as_mut()
-                .expect("something waits in it");
-            let delivery = outgoing.dequeue().expect("something waits in it");
+            let outgoing = self.sessions[id].outgoing.as_mut();
+            let delivery = outgoing.and_then(|outgoing| outgoing.dequeue());
+            let delivery = delivery.expect("it was looked at before");
             self.waiting_bytes -= delivery.size();
             self.send_delivery(now, id, connection, delivery);
         }
-        self.tidy(id);
     }
 
     /// Writes a delivery as PUBLISH; from then on it is in flight, or done at QoS 0.
@@ -348,6 +375,7 @@ impl Clients {
             outputs,
             dirty,
             counters,
+            pending_output,
             ..
         } = self;
         let connection = connections
@@ -379,46 +407,40 @@ impl Clients {
             use_alias(&mut head, aliases, connection.maximum_packet_size);
         }
         let output = connection.output(outputs);
-        output.append(|bytes| head.encode(version, bytes));
-        output.append_payload(message);
+        *pending_output += output.append(|bytes| head.encode(version, bytes));
+        *pending_output += output.append_payload(message);
         counters.publishes_sent += 1;
         mark_dirty(connection, dirty);
         Ok(())
     }
 
-    /// Sends again, on a new connection, what was in flight on the last one. `[MQTT-4.4.0-1]`
-    pub(crate) fn resend(&mut self, now: Timestamp, id: SessionId, connection: ConnectionId) {
-        let Some(outgoing) = self.sessions[id].outgoing.take() else {
+    /// Sends again, on a new connection, what was in flight on the last one, as far as its quota and
+    /// its output allow. The rest follows when it has been acknowledged.
+    fn resend(&mut self, now: Timestamp, id: SessionId) {
+        let Some(connection) = self.sessions[id].connection else {
             return;
         };
-        let mut too_large = Vec::new();
-        for (packet_id, InFlight { stage }) in outgoing.in_flight() {
+        while let Some(known) = self.connections.get(connection)
+            && self.has_room(known)
+            && let Some(outgoing) = &mut self.sessions[id].outgoing
+            && let Some((packet_id, stage)) = outgoing.next_to_resend(known.send_quota.into())
+        {
             match stage {
                 Stage::Published(delivery) => {
-                    let (qos, packet_id) = (delivery.qos, Some(packet_id));
+                    let qos = delivery.qos;
                     let sending = Sending {
                         qos,
-                        packet_id,
+                        packet_id: Some(packet_id),
                         dup: true,
                     };
-                    if self
-                        .write_publish(now, connection, sending, delivery)
-                        .is_err()
-                    {
-                        too_large.push((packet_id, qos));
+                    let written = self.write_publish(now, connection, sending, &delivery);
+                    if let Err(TooLarge) = written {
+                        self.give_up(id, packet_id, qos);
                     }
                 }
                 Stage::Released => self.send_pubrel(connection, packet_id),
                 Stage::Done => {}
             }
-        }
-        self.sessions[id].outgoing = Some(outgoing);
-        if let Some(connection) = self.connections.get_mut(connection) {
-            connection.resent_bytes = connection.pending_output();
-        }
-        for (packet_id, qos) in too_large {
-            let packet_id = packet_id.expect("what is in flight has one");
-            self.give_up(id, packet_id, qos);
         }
     }
 

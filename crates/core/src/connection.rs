@@ -59,8 +59,6 @@ pub(crate) struct Connection {
     pub(crate) deadline: Timestamp,
     /// Bytes of a packet that is not complete.
     pub(crate) partial: Vec<u8>,
-    /// Bytes that the Client was sent again at once when it connected.
-    pub(crate) resent_bytes: usize,
     /// What waits to be written; present only while something does.
     pub(crate) output: Option<Box<Output>>,
     pub(crate) aliases_in: Option<Box<AliasesIn>>,
@@ -84,7 +82,6 @@ impl Connection {
             last_received: now,
             deadline: Timestamp::NEVER,
             partial: Vec::new(),
-            resent_bytes: 0,
             output: None,
             aliases_in: None,
             aliases_out: None,

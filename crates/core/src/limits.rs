@@ -38,6 +38,9 @@ pub struct Limits {
     /// that, it is looked at after each of these. What the Client was sent again when it connected
     /// does not count.
     pub output_bytes_hard: usize,
+    /// Bytes on their way to all connections of this shard. Above it, messages wait in the Session of
+    /// every Client to which something else is still on its way.
+    pub all_output_bytes: usize,
     /// Sessions in this shard. At the bound a CONNECT for a new one is refused with Quota exceeded
     /// (0x97).
     pub sessions: usize,
@@ -45,6 +48,8 @@ pub struct Limits {
     /// it has begun, for each shard. One more gets Quota exceeded (0x97) in its SUBACK; one that is
     /// replaced needs no room.
     pub subscriptions: usize,
+    /// Subscriptions of all Sessions of this shard; as above.
+    pub all_subscriptions: usize,
     /// Topic Levels of a Topic Name. One more closes the connection with Topic Name invalid (0x90).
     /// A Topic Filter may have two more, for `$share` and the ShareName; beyond, it gets Topic
     /// Filter invalid (0x8F) in SUBACK.
@@ -92,8 +97,10 @@ impl Default for Limits {
             queued_bytes: 16 * 1024 * 1024,
             output_bytes: 256 * 1024,
             output_bytes_hard: 4 * 1024 * 1024,
+            all_output_bytes: 256 * 1024 * 1024,
             sessions: 4_000_000,
             subscriptions: 1_000_000,
+            all_subscriptions: 10_000_000,
             topic_levels: 64,
             retained_messages: 10_000_000,
             retained_bytes: 1 << 30,

@@ -51,15 +51,15 @@ impl Output {
         self.pending == 0
     }
 
-    /// Lets `encode` append a packet.
-    pub(crate) fn append(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+    /// Lets `encode` append a packet; gives its size in bytes.
+    pub(crate) fn append(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> usize {
         let before = self.bytes.len();
         encode(&mut self.bytes);
-        self.note_appended(self.bytes.len() - before);
+        self.note_appended(self.bytes.len() - before)
     }
 
-    /// Appends the payload of a message whose head has been appended.
-    pub(crate) fn append_payload(&mut self, message: &Message) {
+    /// Appends the payload of a message whose head has been appended; gives its size in bytes.
+    pub(crate) fn append_payload(&mut self, message: &Message) -> usize {
         let payload = message.payload();
         if payload.len() <= INLINE_PAYLOAD {
             self.bytes.extend_from_slice(payload);
@@ -71,12 +71,13 @@ impl Output {
                 message,
             });
         }
-        self.note_appended(payload.len());
+        self.note_appended(payload.len())
     }
 
-    fn note_appended(&mut self, count: usize) {
+    fn note_appended(&mut self, count: usize) -> usize {
         self.pending += count;
         self.appended += count as u64;
+        count
     }
 
     /// What is appended from now on must not be written before the ticket is settled.

@@ -5,7 +5,7 @@ mod outgoing;
 mod subscriptions;
 
 pub(crate) use delivery::{Delivery, GroupOrigin, SubscriptionIds};
-pub(crate) use outgoing::{Acknowledged, InFlight, Outgoing, OutgoingPool, Queued, Stage};
+pub(crate) use outgoing::{Acknowledged, Outgoing, OutgoingPool, Queued, Stage};
 pub(crate) use subscriptions::Subscriptions;
 
 use std::collections::{BTreeMap, HashSet};
@@ -127,7 +127,7 @@ impl Session {
     pub(crate) fn has_queue(&self) -> bool {
         self.outgoing
             .as_ref()
-            .is_some_and(|outgoing| !outgoing.queue_is_empty())
+            .is_some_and(|outgoing| outgoing.has_backlog())
     }
 
     /// Notes the Packet Identifier of a QoS 2 message. False: it was there, the message is a

@@ -45,6 +45,10 @@ pub(crate) struct Outgoing {
     /// Consecutive Packet Identifiers from `first`.
     in_flight: VecDeque<InFlight>,
     first: Option<PacketId>,
+    /// Of those, how many have been sent on the present connection: all, but while what an earlier
+    /// connection left is sent again.
+    sent_here: usize,
+    /// Of these, how many are not done.
     unacknowledged: usize,
 }
 
@@ -79,8 +83,14 @@ impl Outgoing {
         self.queue.is_empty() && self.in_flight.is_empty()
     }
 
-    pub(crate) fn queue_is_empty(&self) -> bool {
-        self.queue.is_empty()
+    /// Whether something is to be sent before anything new.
+    pub(crate) fn has_backlog(&self) -> bool {
+        !self.queue.is_empty() || self.is_resending()
+    }
+
+    /// Whether something that an earlier connection left is still to be sent again.
+    pub(crate) fn is_resending(&self) -> bool {
+        self.sent_here < self.in_flight.len()
     }
 
     pub(crate) fn queued_bytes(&self) -> usize {
@@ -89,7 +99,7 @@ impl Outgoing {
 
     /// Whether one more may be in flight.
     pub(crate) fn may_send(&self, quota: usize) -> bool {
-        self.unacknowledged < quota && self.in_flight.len() < IDENTIFIERS
+        self.unacknowledged < quota && self.in_flight.len() < IDENTIFIERS && !self.is_resending()
     }
 
     /// Appends to the queue, within the limits.
@@ -150,7 +160,33 @@ impl Outgoing {
         self.in_flight.push_back(InFlight {
             stage: Stage::Published(delivery),
         });
+        self.sent_here += 1;
         self.unacknowledged += 1;
+    }
+
+    /// There is a new connection, on which nothing has been sent. `[MQTT-4.4.0-1]`
+    pub(crate) fn begin_resending(&mut self) {
+        self.sent_here = 0;
+        self.unacknowledged = 0;
+    }
+
+    /// The next that is to be sent again, as far as the quota allows.
+    pub(crate) fn next_to_resend(&mut self, quota: usize) -> Option<(PacketId, Stage)> {
+        while let Some(InFlight { stage }) = self.in_flight.get(self.sent_here) {
+            let stage = match stage {
+                Stage::Done => {
+                    self.sent_here += 1;
+                    continue;
+                }
+                _ if self.unacknowledged >= quota => return None,
+                stage => stage.clone(),
+            };
+            let packet_id = self.in_flight().nth(self.sent_here)?.0;
+            self.sent_here += 1;
+            self.unacknowledged += 1;
+            return Some((packet_id, stage));
+        }
+        None
     }
 
     /// The distance of an identifier from the first in flight.
@@ -192,7 +228,7 @@ impl Outgoing {
                 stage: stage @ Stage::Released,
             }) => {
                 *stage = Stage::Done;
-                self.forget_done();
+                self.note_done(packet_id);
                 Acknowledged::Freed
             }
             _ => Acknowledged::Unknown,
@@ -206,7 +242,7 @@ impl Outgoing {
         match std::mem::replace(stage, next) {
             Stage::Published(delivery) if delivery.qos == qos => {
                 if matches!(stage, Stage::Done) {
-                    self.forget_done();
+                    self.note_done(packet_id);
                 }
                 Acknowledged::Completed(delivery)
             }
@@ -222,11 +258,22 @@ impl Outgoing {
         self.in_flight.get_mut(place)
     }
 
-    /// One more is done: frees its place if none before it waits.
+    /// One more is done.
+    fn note_done(&mut self, packet_id: PacketId) {
+        if self
+            .place(packet_id)
+            .is_some_and(|place| place < self.sent_here)
+        {
+            self.unacknowledged -= 1;
+        }
+        self.forget_done();
+    }
+
+    /// Frees the places of those that are done and have none before them.
     fn forget_done(&mut self) {
-        self.unacknowledged -= 1;
         while let Some(InFlight { stage: Stage::Done }) = self.in_flight.front() {
             self.in_flight.pop_front();
+            self.sent_here = self.sent_here.saturating_sub(1);
             self.first = self.first.map(PacketId::next);
         }
     }
@@ -239,7 +286,7 @@ impl Outgoing {
 
     /// Takes out of the queue and of what is in flight all that `give_back` names, oldest first; it
     /// is told of each whether it is in flight. In flight, only what has not been acknowledged at
-    /// all is asked about.
+    /// all is asked about. Only for a Session without connection: the quota is not looked after.
     pub(crate) fn take_back(
         &mut self,
         give_back: impl Fn(&Delivery, bool) -> bool,
@@ -251,13 +298,9 @@ impl Outgoing {
                     std::mem::replace(&mut in_flight.stage, Stage::Done)
             {
                 taken.push(delivery);
-                self.unacknowledged -= 1;
             }
         }
-        while let Some(InFlight { stage: Stage::Done }) = self.in_flight.front() {
-            self.in_flight.pop_front();
-            self.first = self.first.map(PacketId::next);
-        }
+        self.forget_done();
         if self.queue.iter().any(|delivery| give_back(delivery, false)) {
             for delivery in std::mem::take(&mut self.queue) {
                 if give_back(&delivery, false) {
@@ -306,6 +349,7 @@ impl Outgoing {
         };
         while !self.in_flight.is_empty() && self.place(packet_id) > Some(self.in_flight.len()) {
             self.in_flight.push_back(InFlight { stage: Stage::Done });
+            self.sent_here += 1;
         }
         self.sent(packet_id, delivery);
     }
@@ -337,6 +381,7 @@ impl Outgoing {
     /// Everything that was due and has not ended, taken out.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Delivery> {
         self.queued_bytes = 0;
+        self.sent_here = 0;
         self.unacknowledged = 0;
         self.first_qos0 = 0;
         let in_flight = std::mem::take(&mut self.in_flight).into_iter();
@@ -364,8 +409,9 @@ impl OutgoingPool {
         self.0.pop().unwrap_or_default()
     }
 
-    pub(crate) fn put(&mut self, outgoing: Box<Outgoing>) {
+    pub(crate) fn put(&mut self, mut outgoing: Box<Outgoing>) {
         debug_assert!(outgoing.is_empty());
+        outgoing.begin_resending();
         let small = outgoing.queue.capacity().max(outgoing.in_flight.capacity()) <= Self::CAPACITY;
         if self.0.len() < Self::KEPT && small {
             self.0.push(outgoing);

@@ -226,7 +226,9 @@ impl Shard {
             data,
         };
         self.send_connack(id, connect, session_expiry_interval, &acceptance);
-        self.clients.resend(now, session, id);
+        if let Some(outgoing) = &mut self.clients.sessions[session].outgoing {
+            outgoing.begin_resending();
+        }
         self.resume_memberships(session);
         self.clients.pump(now, session);
         Ok(())

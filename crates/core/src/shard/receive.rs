@@ -91,7 +91,7 @@ impl Shard {
                     ..
                 }) => return bytes.len(),
                 Some(connection) => {
-                    let maximum = self.clients.limits.output_bytes_hard + connection.resent_bytes;
+                    let maximum = self.clients.limits.output_bytes_hard;
                     if connection.pending_output() > maximum {
                         self.close(now, id, Ending::OutputFull);
                         return bytes.len();

@@ -87,7 +87,9 @@ impl Shard {
             return Ok(ReasonCode::TopicFilterInvalid);
         }
         let known = &self.clients.sessions[session];
-        let full = known.subscription_count() >= limits.subscriptions;
+        let all = self.routes.subscriptions() + self.memberships.len();
+        let full =
+            known.subscription_count() >= limits.subscriptions || all >= limits.all_subscriptions;
         let searches = known.retained_stream_count() + streams.len();
         if full && !self.is_subscribed(session, text)
             || searches >= limits.subscriptions.saturating_mul(self.shards)
@@ -109,7 +111,7 @@ impl Shard {
             self.join(session, text, wanted.options, wanted.id);
         } else {
             let subscribed = self.subscribe_plainly(session, text, wanted);
-            self.want_retained(text, wanted, &subscribed, streams);
+            self.want_retained(session, text, wanted, &subscribed, streams);
         }
         let (filter, options, id) = (text.into(), wanted.options, wanted.id);
         let subscribed = |client_id| Record::Subscribed {
@@ -182,6 +184,7 @@ impl Shard {
     /// Notes which homes are to be asked for Retained Messages. `[MQTT-3.3.1-9]` and following
     fn want_retained(
         &mut self,
+        session: SessionId,
         filter: &str,
         wanted: Wanted,
         subscribed: &Subscribed,
@@ -192,6 +195,8 @@ impl Shard {
             RetainHandling::SendIfNew if subscribed.existed => return,
             _ => {}
         }
+        // What is on its way because of an earlier SUBSCRIBE to the same filter is sent anew.
+        self.end_stream_of(session, filter);
         let homes: Vec<_> = match TopicFilter::parse(filter) {
             Ok(parsed) if !parsed.has_wildcard() => vec![self.home(filter)],
             _ => self.others().chain([self.id]).collect(),
