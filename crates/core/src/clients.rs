@@ -325,6 +325,9 @@ impl Clients {
             dup: false,
         };
         if delivery.qos == QoS::ExactlyOnce && self.is_recorded(id) {
+            if !self.fits(now, connection, &sending, &delivery) {
+                return self.drop_delivery(id, delivery, DropReason::PacketTooLarge);
+            }
             self.record_sending(id, connection, packet_id, &delivery);
         }
         if let Err(TooLarge) = self.write_publish(now, connection, sending, &delivery) {
@@ -355,12 +358,31 @@ impl Clients {
     ) {
         let packet_id = packet_id.expect("a message of QoS 2 has one");
         let message = delivery.message.id();
+        let group = delivery
+            .origin
+            .as_ref()
+            .map(|origin| (*origin.group).into());
         self.record(id, |client_id| Record::Sending {
             client_id,
             packet_id,
             message,
+            group,
         });
         self.shut(connection, self.settlement.ticket());
+    }
+
+    /// Whether a message is within the Maximum Packet Size of the Client.
+    fn fits(
+        &self,
+        now: Timestamp,
+        connection: ConnectionId,
+        sending: &Sending,
+        delivery: &Delivery,
+    ) -> bool {
+        self.connections.get(connection).is_none_or(|connection| {
+            let length = publish_head(now, sending, delivery).encoded_len(connection.version);
+            length <= connection.maximum_packet_size as usize
+        })
     }
 
     fn write_publish(
@@ -382,20 +404,7 @@ impl Clients {
             .get_mut(connection)
             .expect("a Session's connection is there");
         let message = &delivery.message;
-        let expires_at = message.expires_at();
-        let mut head = PublishHead {
-            dup: sending.dup,
-            retain: delivery.retain,
-            qos: sending.qos,
-            topic: message.topic(),
-            packet_id: sending.packet_id,
-            message_expiry_interval: (expires_at != Timestamp::NEVER)
-                .then(|| now.seconds_until(expires_at)),
-            topic_alias: None,
-            subscription_identifiers: delivery.subscription_ids.as_slice(),
-            forwarded: message.properties(),
-            payload_len: message.payload().len(),
-        };
+        let mut head = publish_head(now, &sending, delivery);
         let version = connection.version;
         if connection.maximum_packet_size != u32::MAX
             && head.encoded_len(version) > connection.maximum_packet_size as usize
@@ -488,6 +497,7 @@ impl Clients {
                 home,
                 membership,
                 sequence,
+                ..
             } = *origin;
             self.reports.push_back((
                 home,
@@ -528,6 +538,26 @@ impl Clients {
         {
             self.queues.put(outgoing);
         }
+    }
+}
+
+/// A PUBLISH without Topic Alias.
+#[inline]
+fn publish_head<'a>(now: Timestamp, sending: &Sending, delivery: &'a Delivery) -> PublishHead<'a> {
+    let message = &delivery.message;
+    let expires_at = message.expires_at();
+    PublishHead {
+        dup: sending.dup,
+        retain: delivery.retain,
+        qos: sending.qos,
+        topic: message.topic(),
+        packet_id: sending.packet_id,
+        message_expiry_interval: (expires_at != Timestamp::NEVER)
+            .then(|| now.seconds_until(expires_at)),
+        topic_alias: None,
+        subscription_identifiers: delivery.subscription_ids.as_slice(),
+        forwarded: message.properties(),
+        payload_len: message.payload().len(),
     }
 }
 

@@ -111,6 +111,8 @@ pub enum Record {
         packet_id: PacketId,
         /// Which message.
         message: MessageId,
+        /// `{ShareName}/{filter}` of the Shared Subscription that it comes from.
+        group: Option<Box<str>>,
     },
     /// The Client has a message of QoS 2; PUBREL is about to be sent.
     Releasing {

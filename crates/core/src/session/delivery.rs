@@ -1,5 +1,7 @@
 //! A message that is due to one Session.
 
+use std::sync::Arc;
+
 use dunlin_packet::QoS;
 
 use crate::id::ShardId;
@@ -26,8 +28,10 @@ impl Delivery {
 }
 
 /// Where a delivery from a Shared Subscription came from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct GroupOrigin {
+    /// `{ShareName}/{filter}`.
+    pub(crate) group: Arc<str>,
     /// The shard that keeps the group's queue.
     pub(crate) home: ShardId,
     /// The membership through which it came.

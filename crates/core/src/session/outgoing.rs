@@ -13,10 +13,9 @@ use std::collections::VecDeque;
 
 use dunlin_packet::{PacketId, QoS, ReasonCode};
 
-use super::delivery::{Delivery, SubscriptionIds};
+use super::delivery::Delivery;
 use crate::journal::MessageId;
 use crate::limits::Limits;
-use crate::message::Message;
 
 /// How far a message in flight has come.
 #[derive(Clone, Debug)]
@@ -315,38 +314,18 @@ impl Outgoing {
         taken
     }
 
-    /// Forgets a message that is due no more.
-    pub(crate) fn forget(&mut self, message: MessageId) {
+    /// Takes a message out of the queue.
+    pub(crate) fn take_queued(&mut self, message: MessageId) -> Option<Delivery> {
         let waits = |waiting: &Delivery| waiting.message.id() == message;
-        if let Some(at) = self.queue.iter().position(waits)
-            && let Some(delivery) = self.queue.remove(at)
-        {
-            self.queued_bytes -= delivery.size();
-            self.first_qos0 = 0;
-        }
+        let at = self.queue.iter().position(waits)?;
+        let delivery = self.queue.remove(at)?;
+        self.queued_bytes -= delivery.size();
+        self.first_qos0 = 0;
+        Some(delivery)
     }
 
-    /// A message of QoS 2 was in flight, as it may have been queued before.
-    pub(crate) fn restore_sent(&mut self, packet_id: PacketId, message: Message) {
-        let waits = |waiting: &Delivery| waiting.message.id() == message.id();
-        let queued = self
-            .queue
-            .iter()
-            .position(waits)
-            .and_then(|at| self.queue.remove(at));
-        let delivery = match queued {
-            Some(delivery) => {
-                self.queued_bytes -= delivery.size();
-                delivery
-            }
-            None => Delivery {
-                retain: false,
-                qos: QoS::ExactlyOnce,
-                subscription_ids: SubscriptionIds::None,
-                origin: None,
-                message,
-            },
-        };
+    /// A message of QoS 2 was in flight.
+    pub(crate) fn restore_sent(&mut self, packet_id: PacketId, delivery: Delivery) {
         while !self.in_flight.is_empty() && self.place(packet_id) > Some(self.in_flight.len()) {
             self.in_flight.push_back(InFlight { stage: Stage::Done });
             self.sent_here += 1;
@@ -421,7 +400,9 @@ impl OutgoingPool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::delivery::SubscriptionIds;
     use super::*;
+    use crate::message::Message;
 
     fn delivery(n: u8, qos: QoS) -> Delivery {
         Delivery {

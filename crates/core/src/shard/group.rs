@@ -214,6 +214,7 @@ impl Shard {
         };
         let qos = message.qos().min(known.options.qos);
         let origin = Some(Box::new(GroupOrigin {
+            group: known.group.clone(),
             home: known.home,
             membership,
             sequence,

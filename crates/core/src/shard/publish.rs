@@ -203,6 +203,13 @@ impl Shard {
                 .settlement
                 .append(|| Record::Message { id, message });
         }
+        if message.retain() {
+            // Here and not at its home: what is to be known of a PUBLISH is stable all at once.
+            let message = message.clone();
+            self.clients
+                .settlement
+                .append(|| Record::Retained { message });
+        }
         let wanted = self.deliver_here(now, &message, &matches, publisher);
         for peer in matches.peers.iter() {
             self.pass_on(peer, &message);

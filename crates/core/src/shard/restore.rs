@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dunlin_packet::{PacketId, SubscriptionOptions, TopicFilter, TopicName};
+use dunlin_packet::{PacketId, QoS, SubscriptionOptions, TopicFilter, TopicName};
 
 use super::Shard;
 use crate::counters::Counters;
@@ -13,7 +13,7 @@ use crate::id::SessionId;
 use crate::journal::{MessageId, Record};
 use crate::message::Message;
 use crate::routes::Matches;
-use crate::session::Session;
+use crate::session::{Delivery, Session, SubscriptionIds};
 use crate::shared::filter_of;
 use crate::time::Timestamp;
 use crate::timers::Timer;
@@ -66,7 +66,7 @@ impl Shard {
                 if let Some(session) = self.known_session(client_id)
                     && let Some(outgoing) = &mut self.clients.sessions[session].outgoing
                 {
-                    outgoing.forget(*message);
+                    outgoing.take_queued(*message);
                 }
             }
             Record::GroupDone { group, message } => {
@@ -78,8 +78,9 @@ impl Shard {
                 client_id,
                 packet_id,
                 message,
+                group,
             } => {
-                self.restore_sending(client_id, *packet_id, *message);
+                self.restore_sending(client_id, *packet_id, *message, group.as_deref());
             }
             Record::Releasing {
                 client_id,
@@ -112,6 +113,10 @@ impl Shard {
                 }
             }
             Record::Retained { message } => {
+                if message.id().is_some() {
+                    let messages = &mut self.restoring().messages;
+                    messages.insert(message.id(), message.clone());
+                }
                 if self.home(message.topic()) == self.id {
                     // What does not fit any more, after limits were lowered, is not kept.
                     let _ = self.retained.set(message.clone(), &self.clients.limits);
@@ -231,6 +236,7 @@ impl Shard {
                 group.members.insert(client_id.into());
             }
             if let Some(session) = self.restored_session(client_id) {
+                self.remove_membership(session, name);
                 self.add_membership(session, name.into(), options, id);
             }
         } else if let Some(session) = self.restored_session(client_id) {
@@ -252,18 +258,41 @@ impl Shard {
     }
 
     /// A message of QoS 2 was about to be sent: it is in flight, whether the Client has it or not,
-    /// and no other member of a Shared Subscription gets it any more.
-    fn restore_sending(&mut self, client_id: &str, packet_id: PacketId, message: MessageId) {
+    /// and no other member of the Shared Subscription that it comes from gets it any more.
+    fn restore_sending(
+        &mut self,
+        client_id: &str,
+        packet_id: PacketId,
+        message: MessageId,
+        group: Option<&str>,
+    ) {
         let restoring = self.restoring();
-        for group in restoring.groups.values_mut() {
-            if group.members.contains(client_id) {
-                group.queue.retain(|waiting| waiting.id() != message);
-            }
+        if let Some(group) = group.and_then(|name| restoring.groups.get_mut(name)) {
+            group.queue.retain(|waiting| waiting.id() != message);
         }
         let Some(message) = restoring.messages.get(&message).cloned() else {
             return;
         };
-        self.restore_outgoing(client_id, |flow| flow.restore_sent(packet_id, message));
+        let membership = group.and_then(|name| {
+            let session = self.known_session(client_id)?;
+            let number = self.clients.sessions[session].membership(name)?;
+            self.memberships.get(&number)
+        });
+        let retain_as_published = membership.is_some_and(|it| it.options.retain_as_published);
+        let delivery = Delivery {
+            qos: QoS::ExactlyOnce,
+            retain: message.retain() && retain_as_published,
+            subscription_ids: SubscriptionIds::of(membership.map_or(0, |it| it.id)),
+            origin: None,
+            message,
+        };
+        self.restore_outgoing(client_id, |flow| {
+            let queued = match group {
+                None => flow.take_queued(delivery.message.id()),
+                Some(_) => None,
+            };
+            flow.restore_sent(packet_id, queued.unwrap_or(delivery));
+        });
     }
 
     fn restore_outgoing(

@@ -4,7 +4,6 @@ use dunlin_packet::{QoS, TopicName};
 
 use super::Shard;
 use crate::id::{SessionId, ShardId, ShardSet};
-use crate::journal::Record;
 use crate::message::Message;
 use crate::peer::PeerMessage;
 use crate::retained::{RetainedFull, RetainedStream};
@@ -21,12 +20,8 @@ impl Shard {
         if self.shards > 1 {
             self.route_late(now, &message, routed);
         }
-        match self.retained.set(message.clone(), &self.clients.limits) {
-            Ok(()) => self
-                .clients
-                .settlement
-                .append(|| Record::Retained { message }),
-            Err(RetainedFull) => self.clients.counters.retained_refused += 1,
+        if let Err(RetainedFull) = self.retained.set(message, &self.clients.limits) {
+            self.clients.counters.retained_refused += 1;
         }
     }
 
