@@ -324,7 +324,10 @@ impl Clients {
             packet_id,
             dup: false,
         };
-        if delivery.qos == QoS::ExactlyOnce && self.is_recorded(id) {
+        // Of a Shared Subscription also what goes to a Session that ends with the process: nobody
+        // else may have it any more.
+        let is_shared = delivery.origin.is_some() && delivery.message.id().is_some();
+        if delivery.qos == QoS::ExactlyOnce && (is_shared || self.is_recorded(id)) {
             if !self.fits(now, connection, &sending, &delivery) {
                 return self.drop_delivery(id, delivery, DropReason::PacketTooLarge);
             }
@@ -362,7 +365,8 @@ impl Clients {
             .origin
             .as_ref()
             .map(|origin| (*origin.group).into());
-        self.record(id, |client_id| Record::Sending {
+        let client_id = self.sessions[id].client_id.clone();
+        self.settlement.append(|| Record::Sending {
             client_id,
             packet_id,
             message,

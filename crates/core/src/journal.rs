@@ -58,6 +58,8 @@ pub enum Record {
         id: MessageId,
         /// The message.
         message: Message,
+        /// The Client Identifier of who has published it: No Local needs it.
+        publisher: Option<Box<str>>,
     },
     /// A durable Session has begun, or got another Session Expiry Interval.
     Session {

@@ -199,9 +199,13 @@ impl Shard {
         }
         if message.id().is_some() && !matches.is_empty() {
             let (id, message) = (message.id(), message.clone());
-            self.clients
-                .settlement
-                .append(|| Record::Message { id, message });
+            let sessions = &self.clients.sessions;
+            let publisher = publisher.map(|session| sessions[session].client_id.clone());
+            self.clients.settlement.append(|| Record::Message {
+                id,
+                message,
+                publisher,
+            });
         }
         if message.retain() {
             // Here and not at its home: what is to be known of a PUBLISH is stable all at once.

@@ -41,7 +41,11 @@ impl Shard {
     /// order of the log, to every shard; then [`restored`](Self::restored).
     pub fn restore(&mut self, record: &Record) {
         match record {
-            Record::Message { id, message } => self.restore_message(*id, message),
+            Record::Message {
+                id,
+                message,
+                publisher,
+            } => self.restore_message(*id, message, publisher.as_deref()),
             Record::Session {
                 client_id,
                 expiry_interval,
@@ -191,13 +195,14 @@ impl Shard {
         Some(known.unwrap_or_else(|| self.clients.sessions.insert(Session::new(client_id))))
     }
 
-    fn restore_message(&mut self, id: MessageId, message: &Message) {
+    fn restore_message(&mut self, id: MessageId, message: &Message, publisher: Option<&str>) {
         self.last_number = self.last_number.max(id.number());
         self.restoring().messages.insert(id, message.clone());
         let mut matches = Matches::default();
         self.routes.find(message.topic(), &mut matches);
         // No Session is connected and no group is there yet: it is queued, at QoS 1 and 2.
-        self.deliver_here(Timestamp::default(), message, &matches, None);
+        let publisher = publisher.and_then(|client_id| self.known_session(client_id));
+        self.deliver_here(Timestamp::default(), message, &matches, publisher);
         let Ok(topic) = TopicName::parse(message.topic()) else {
             return;
         };
