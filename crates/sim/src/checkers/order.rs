@@ -28,12 +28,10 @@ pub fn check(end: &End<'_>) -> Vec<String> {
         if publication.will || publication.retain || again || is_one_of_many(end, session) {
             continue;
         }
-        // What was given back to a group does not wait for what stays in flight with QoS 2.
-        let qos = if shared || is_member(session) {
-            delivery.qos as u8
-        } else {
-            0
-        };
+        // What was given back to a group does not wait for what stays in flight with QoS 2; and of
+        // what was in flight when the broker crashed only that is known.
+        let mixed = shared || is_member(session) || end.history.era > 0;
+        let qos = if mixed { delivery.qos as u8 } else { 0 };
         let key = (
             delivery.session,
             &delivery.topic,
