@@ -366,10 +366,12 @@ impl Clients {
             .as_ref()
             .map(|origin| (*origin.group).into());
         let client_id = self.sessions[id].client_id.clone();
+        let retain = delivery.retain;
         self.settlement.append(|| Record::Sending {
             client_id,
             packet_id,
             message,
+            retain,
             group,
         });
         self.shut(connection, self.settlement.ticket());

@@ -113,6 +113,8 @@ pub enum Record {
         packet_id: PacketId,
         /// Which message.
         message: MessageId,
+        /// RETAIN.
+        retain: bool,
         /// `{ShareName}/{filter}` of the Shared Subscription that it comes from.
         group: Option<Box<str>>,
     },

@@ -152,6 +152,15 @@ impl Message {
         Message(ThinArc::from_header_and_slice(header, &self.0.slice))
     }
 
+    /// The same message with an identity in the log.
+    pub(crate) fn identified(&self, id: MessageId) -> Self {
+        let header = Header {
+            id,
+            ..self.0.header.header
+        };
+        Message(ThinArc::from_header_and_slice(header, &self.0.slice))
+    }
+
     /// Its identity in the log; [`MessageId::NONE`] if it is not there.
     pub fn id(&self) -> MessageId {
         self.0.header.header.id

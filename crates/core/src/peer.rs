@@ -18,6 +18,11 @@ pub enum PeerMessage {
         /// The asking shard's name for the request.
         round: u64,
     },
+    /// All that came before a request has been acted on here; elsewhere not yet.
+    Acted {
+        /// Which request.
+        round: u64,
+    },
     /// All that came before a request has been acted on.
     Heard {
         /// Which request.

@@ -9,12 +9,14 @@
 //!   this shard                                   another
 //!   mark(peer): what is said to it must be heard
 //!   …messages, Confirm(round) ─────────────────▶ acts on them; if that made it say something
-//!                                                that must be heard in turn, it waits for that
+//!                                                that must be acted on in turn, it waits for that
+//!   ◀──────────────────────────── Acted(round)    …and says meanwhile that it has acted itself
 //!   ◀──────────────────────────── Heard(round)
 //! ```
 //!
-//! What a confirmation waits for in turn is a [`Debt`]: requests that leave after what they follow
-//! from was heard, and no earlier ones. So shards never wait for each other in a circle.
+//! A confirmation waits for others to have acted, never for what they wait for in turn: so shards do
+//! not wait for each other in a circle. That is enough, as what follows from a message (an interest
+//! to announce, a message to pass on late) has no consequences that anybody must wait for.
 
 use std::collections::VecDeque;
 
@@ -25,16 +27,6 @@ use crate::journal::{Durability, Journal, Record};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket {
     round: u64,
-    /// Records appended before it.
-    appended: u64,
-}
-
-/// What must be settled before a shard is told that it was heard: what hearing it has made this one
-/// say, to other shards and to the log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Debt {
-    /// Requests for confirmation: to which shard, and the how-manieth.
-    requests: Vec<(usize, u64)>,
     /// Records appended before it.
     appended: u64,
 }
@@ -55,10 +47,8 @@ struct Peer {
     unsent: Option<u64>,
     /// Requests that have not been answered.
     asked: VecDeque<Request>,
-    /// How many requests there were.
-    requests: u64,
     /// What hearing this peer has made us say, since its last request.
-    owed: Option<Debt>,
+    owed: Option<Ticket>,
 }
 
 #[derive(Clone, Copy)]
@@ -67,8 +57,16 @@ struct Request {
     first: u64,
     /// Its name.
     round: u64,
-    /// The how-manieth to its peer, from 1.
-    number: u64,
+    /// Whether the peer has acted on it itself.
+    acted: bool,
+}
+
+impl Peer {
+    /// The first round that it has not heard, or not acted on.
+    fn open(&self, is_open: impl Fn(&Request) -> bool) -> Option<u64> {
+        let asked = self.asked.iter().find(|request| is_open(request));
+        asked.map(|request| request.first).or(self.unsent)
+    }
 }
 
 impl Settlement {
@@ -131,60 +129,55 @@ impl Settlement {
         let peer = &mut self.peers[peer.index()];
         let first = peer.unsent.take()?;
         let round = self.round;
-        peer.requests += 1;
         peer.asked.push_back(Request {
             first,
             round,
-            number: peer.requests,
+            acted: false,
         });
         self.round += 1;
         Some(round)
     }
 
-    /// A shard confirms a round.
+    /// A shard confirms a round, with all that follows from it.
     pub(crate) fn heard(&mut self, peer: ShardId, round: u64) {
         self.peers[peer.index()]
             .asked
             .retain(|request| request.round != round);
     }
 
+    /// A shard has acted on a round; what follows from that is not confirmed.
+    pub(crate) fn acted(&mut self, peer: ShardId, round: u64) {
+        let asked = &mut self.peers[peer.index()].asked;
+        if let Some(request) = asked.iter_mut().find(|request| request.round == round) {
+            request.acted = true;
+        }
+    }
+
     /// Whether all that a ticket stands for has been heard.
     pub(crate) fn is_settled(&self, ticket: Ticket) -> bool {
-        let open = self.peers.iter().filter_map(|peer| {
-            let asked = peer.asked.front().map(|request| request.first);
-            asked.or(peer.unsent)
-        });
-        let heard = open.min().is_none_or(|first| ticket.round < first);
-        heard && self.journal.is_committed(ticket.appended)
+        self.is_closed(ticket, |_| true)
     }
 
-    /// Acting on what a shard said has just made this one say something.
+    /// Whether all that a ticket stands for has been acted on by whom it was said to.
+    pub(crate) fn is_acted_on(&self, ticket: Ticket) -> bool {
+        self.is_closed(ticket, |request| !request.acted)
+    }
+
+    fn is_closed(&self, ticket: Ticket, is_open: impl Fn(&Request) -> bool) -> bool {
+        let open = self.peers.iter().filter_map(|peer| peer.open(&is_open));
+        open.min().is_none_or(|first| ticket.round < first)
+            && self.journal.is_committed(ticket.appended)
+    }
+
+    /// What a shard said has consequences: all that this one has said up to now.
     pub(crate) fn owe(&mut self, peer: ShardId) {
-        let mut debt = self.peers[peer.index()].owed.take().unwrap_or_default();
-        for (other, known) in self.peers.iter().enumerate() {
-            let next = (other, known.requests + 1);
-            if known.unsent.is_some() && !debt.requests.contains(&next) {
-                debt.requests.push(next);
-            }
-        }
-        debt.appended = self.journal.appended();
-        self.peers[peer.index()].owed = Some(debt);
+        self.peers[peer.index()].owed = Some(self.ticket());
     }
 
-    /// A shard asks for confirmation: what must be settled before, if anything.
-    pub(crate) fn take_owed(&mut self, peer: ShardId) -> Option<Debt> {
+    /// A shard asks for confirmation: what others must have acted on before, if anything.
+    pub(crate) fn take_owed(&mut self, peer: ShardId) -> Option<Ticket> {
         let owed = self.peers[peer.index()].owed.take();
-        owed.filter(|debt| !self.is_paid(debt))
-    }
-
-    /// Whether all that a debt stands for has been heard.
-    pub(crate) fn is_paid(&self, debt: &Debt) -> bool {
-        let is_answered = |&(peer, number): &(usize, u64)| {
-            let peer = &self.peers[peer];
-            let open = || peer.asked.iter().any(|request| request.number == number);
-            number <= peer.requests && !open()
-        };
-        debt.requests.iter().all(is_answered) && self.journal.is_committed(debt.appended)
+        owed.filter(|ticket| !self.is_acted_on(*ticket))
     }
 }
 
@@ -232,22 +225,17 @@ mod tests {
     }
 
     #[test]
-    fn two_shards_that_make_each_other_speak_do_not_wait_for_each_other() {
-        let mut settlement = Settlement::new(2, Durability::Memory);
-        let a = ShardId::new(1);
+    fn a_confirmation_waits_for_deeds_and_not_for_confirmations() {
+        let mut settlement = Settlement::new(3, Durability::Memory);
+        let (a, b) = (ShardId::new(1), ShardId::new(2));
         settlement.mark(a);
-        let before = settlement.ask(a).unwrap();
-        // What a says makes this shard say something: that is to be confirmed first, but not what
-        // was said before, for which a may wait just so.
-        settlement.mark(a);
-        settlement.owe(a);
-        let debt = settlement.take_owed(a).unwrap();
-        assert!(!settlement.is_paid(&debt), "it has not even been sent");
-        let after = settlement.ask(a).unwrap();
-        assert!(!settlement.is_paid(&debt));
-        settlement.heard(a, after);
-        assert!(settlement.is_paid(&debt));
-        settlement.heard(a, before);
-        assert!(settlement.is_settled(settlement.ticket()));
+        let to_a = settlement.ask(a).unwrap();
+        settlement.owe(b);
+        let owed = settlement.take_owed(b).unwrap();
+        settlement.acted(a, to_a);
+        assert!(settlement.is_acted_on(owed), "b need not wait any more");
+        assert!(!settlement.is_settled(owed), "a Client has to");
+        settlement.heard(a, to_a);
+        assert!(settlement.is_settled(owed));
     }
 }

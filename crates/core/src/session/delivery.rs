@@ -21,6 +21,12 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
+    /// Whether both bring the same message for the same reason: RETAIN tells a new message from one
+    /// that was kept.
+    pub(crate) fn is_same(&self, other: &Delivery) -> bool {
+        self.message.id() == other.message.id() && self.retain == other.retain
+    }
+
     /// Bytes that it counts in a queue.
     pub(crate) fn size(&self) -> usize {
         size_of::<Delivery>() + self.message.size()

@@ -14,7 +14,6 @@ use std::collections::VecDeque;
 use dunlin_packet::{PacketId, QoS, ReasonCode};
 
 use super::delivery::Delivery;
-use crate::journal::MessageId;
 use crate::limits::Limits;
 
 /// How far a message in flight has come.
@@ -315,8 +314,7 @@ impl Outgoing {
     }
 
     /// Takes a message out of the queue.
-    pub(crate) fn take_queued(&mut self, message: MessageId) -> Option<Delivery> {
-        let waits = |waiting: &Delivery| waiting.message.id() == message;
+    pub(crate) fn take_queued(&mut self, waits: impl Fn(&Delivery) -> bool) -> Option<Delivery> {
         let at = self.queue.iter().position(waits)?;
         let delivery = self.queue.remove(at)?;
         self.queued_bytes -= delivery.size();

@@ -250,7 +250,8 @@ impl Shard {
         };
         let client_id = &self.clients.sessions[id].client_id;
         if self.policy.publish(client_id, message.topic()) {
-            self.accept_message(now, message, Some(id));
+            let number = self.next_message_id(message.qos());
+            self.accept_message(now, message.identified(number), Some(id));
         }
     }
 

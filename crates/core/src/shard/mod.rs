@@ -44,7 +44,7 @@ use crate::peer::PeerMessage;
 use crate::policy::Policy;
 use crate::retained::Retained;
 use crate::routes::{Matches, Routes};
-use crate::settlement::{Debt, Settlement};
+use crate::settlement::{Settlement, Ticket};
 use crate::shared::{Groups, Membership};
 use crate::time::Timestamp;
 use crate::timers::Timer;
@@ -167,7 +167,7 @@ pub struct Shard {
     /// Which Session a stream of Retained Messages belongs to.
     streams: BTreeMap<u64, SessionId>,
     /// Confirmations that other shards wait for: whose, which, and what must be settled before.
-    owed: Vec<(ShardId, u64, Debt)>,
+    owed: Vec<(ShardId, u64, Ticket)>,
     /// What is being put together from records, before the first input.
     restoring: Option<Box<Restoring>>,
     policy: Box<dyn Policy>,

@@ -9,9 +9,11 @@ impl Shard {
     /// Hears one message of another shard, with all that follows from it in this one.
     pub(super) fn hear_peer(&mut self, now: Timestamp, from: ShardId, message: PeerMessage) {
         let marks = self.clients.settlement.marks();
+        // The group's filter may have been announced before, for another, and not be known yet.
+        let is_join = matches!(message, PeerMessage::GroupJoin { .. });
         self.hear(now, from, message);
         self.settle(now);
-        if self.clients.settlement.marks() > marks {
+        if is_join || self.clients.settlement.marks() > marks {
             self.clients.settlement.owe(from);
         }
     }
@@ -25,9 +27,16 @@ impl Shard {
                 self.matches = matches;
             }
             PeerMessage::Confirm { round } => match self.clients.settlement.take_owed(from) {
-                Some(debt) => self.owed.push((from, round, debt)),
+                Some(ticket) => {
+                    self.owed.push((from, round, ticket));
+                    self.tell(from, PeerMessage::Acted { round });
+                }
                 None => self.tell(from, PeerMessage::Heard { round }),
             },
+            PeerMessage::Acted { round } => {
+                self.clients.settlement.acted(from, round);
+                self.settled();
+            }
             PeerMessage::Heard { round } => {
                 self.clients.settlement.heard(from, round);
                 self.settled();
@@ -85,7 +94,7 @@ impl Shard {
         let settlement = &self.clients.settlement;
         let owed = self
             .owed
-            .extract_if(.., |(_, _, debt)| settlement.is_paid(debt));
+            .extract_if(.., |(_, _, ticket)| settlement.is_acted_on(*ticket));
         for (peer, round, _) in owed.collect::<Vec<_>>() {
             self.tell(peer, PeerMessage::Heard { round });
         }

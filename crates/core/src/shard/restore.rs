@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dunlin_packet::{PacketId, QoS, SubscriptionOptions, TopicFilter, TopicName};
+use dunlin_packet::{QoS, SubscriptionOptions, TopicFilter, TopicName};
 
 use super::Shard;
 use crate::counters::Counters;
@@ -70,7 +70,7 @@ impl Shard {
                 if let Some(session) = self.known_session(client_id)
                     && let Some(outgoing) = &mut self.clients.sessions[session].outgoing
                 {
-                    outgoing.take_queued(*message);
+                    outgoing.take_queued(|waiting| waiting.message.id() == *message);
                 }
             }
             Record::GroupDone { group, message } => {
@@ -82,9 +82,19 @@ impl Shard {
                 client_id,
                 packet_id,
                 message,
+                retain,
                 group,
             } => {
-                self.restore_sending(client_id, *packet_id, *message, group.as_deref());
+                let group = group.as_deref();
+                self.take_from_group(*message, group);
+                if let Some(delivery) = self.restored_delivery(client_id, *message, *retain, group)
+                {
+                    self.restore_outgoing(client_id, |flow| {
+                        let waits = |it: &Delivery| group.is_none() && it.is_same(&delivery);
+                        let queued = flow.take_queued(waits);
+                        flow.restore_sent(*packet_id, queued.unwrap_or(delivery));
+                    });
+                }
             }
             Record::Releasing {
                 client_id,
@@ -262,42 +272,35 @@ impl Shard {
         }
     }
 
-    /// A message of QoS 2 was about to be sent: it is in flight, whether the Client has it or not,
-    /// and no other member of the Shared Subscription that it comes from gets it any more.
-    fn restore_sending(
-        &mut self,
-        client_id: &str,
-        packet_id: PacketId,
-        message: MessageId,
-        group: Option<&str>,
-    ) {
-        let restoring = self.restoring();
-        if let Some(group) = group.and_then(|name| restoring.groups.get_mut(name)) {
+    /// A message of QoS 2 was about to be sent: no other member of the Shared Subscription that it
+    /// comes from gets it any more.
+    fn take_from_group(&mut self, message: MessageId, group: Option<&str>) {
+        let groups = &mut self.restoring().groups;
+        if let Some(group) = group.and_then(|name| groups.get_mut(name)) {
             group.queue.retain(|waiting| waiting.id() != message);
         }
-        let Some(message) = restoring.messages.get(&message).cloned() else {
-            return;
-        };
-        let membership = group.and_then(|name| {
-            let session = self.known_session(client_id)?;
-            let number = self.clients.sessions[session].membership(name)?;
-            self.memberships.get(&number)
-        });
-        let retain_as_published = membership.is_some_and(|it| it.options.retain_as_published);
-        let delivery = Delivery {
+    }
+
+    /// A message of QoS 2 that was about to be sent, as it is in flight, whether the Client has it
+    /// or not.
+    fn restored_delivery(
+        &mut self,
+        client_id: &str,
+        message: MessageId,
+        retain: bool,
+        group: Option<&str>,
+    ) -> Option<Delivery> {
+        let message = self.restoring().messages.get(&message).cloned()?;
+        let session = self.known_session(client_id)?;
+        let number = group.and_then(|name| self.clients.sessions[session].membership(name));
+        let membership = number.and_then(|number| self.memberships.get(&number));
+        Some(Delivery {
             qos: QoS::ExactlyOnce,
-            retain: message.retain() && retain_as_published,
+            retain,
             subscription_ids: SubscriptionIds::of(membership.map_or(0, |it| it.id)),
             origin: None,
             message,
-        };
-        self.restore_outgoing(client_id, |flow| {
-            let queued = match group {
-                None => flow.take_queued(delivery.message.id()),
-                Some(_) => None,
-            };
-            flow.restore_sent(packet_id, queued.unwrap_or(delivery));
-        });
+        })
     }
 
     fn restore_outgoing(
