@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use dunlin_packet::QoS;
+use dunlin_packet::{ProtocolVersion, QoS};
 
 use super::End;
 use crate::history::{Delivery, Grant, Outcome, Publication, Session};
@@ -20,7 +20,13 @@ pub fn group_of(end: &End<'_>, delivery: &Delivery) -> Option<usize> {
     {
         return Some(*identifier as usize - 101);
     }
-    let wishes = &end.history.sessions[delivery.session].wishes;
+    let session = &end.history.sessions[delivery.session];
+    // After a crash one whose subscription has ended meanwhile comes without identifier.
+    let plan = end.plan.clients.get(session.client)?;
+    if plan.version == ProtocolVersion::V5 {
+        return None;
+    }
+    let wishes = &session.wishes;
     let filter = wishes
         .iter()
         .map(|(filter, ..)| filter)

@@ -92,12 +92,14 @@ impl World {
             history,
             links,
             now,
+            plan,
             ..
         } = self;
         let moment = history.moment();
         history.ends.insert(link, moment);
         let said = matches!(ending, Ending::Disconnected(_));
         let expiry = links[link].disconnect_expiry.filter(|_| said);
+        let expiry = expiry.map(|seconds| seconds.min(plan.limits.session_expiry));
         let expiry = live
             .sessions
             .disconnected(*now, link, &links[link], expiry, history);
