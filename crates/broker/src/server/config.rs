@@ -19,12 +19,12 @@ pub(crate) struct Config {
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Unreadable {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("{}: {source}", path.display())]
+    #[error("{} is not a configuration", path.display())]
     Invalid {
         path: PathBuf,
         source: Box<toml::de::Error>,
@@ -63,8 +63,11 @@ struct FileLimits {
     queued_messages: Option<usize>,
     queued_bytes: Option<usize>,
     output_bytes: Option<usize>,
+    output_bytes_hard: Option<usize>,
+    all_output_bytes: Option<usize>,
     sessions: Option<usize>,
     subscriptions: Option<usize>,
+    all_subscriptions: Option<usize>,
     topic_levels: Option<usize>,
     retained_messages: Option<usize>,
     retained_bytes: Option<usize>,
@@ -75,6 +78,7 @@ struct FileLimits {
     session_expiry: Option<u32>,
     keep_alive: Option<u16>,
     connect_timeout: Option<u32>,
+    close_timeout: Option<u32>,
 }
 
 impl Config {
@@ -163,8 +167,11 @@ impl FileLimits {
             queued_messages,
             queued_bytes,
             output_bytes,
+            output_bytes_hard,
+            all_output_bytes,
             sessions,
             subscriptions,
+            all_subscriptions,
             topic_levels,
             retained_messages,
             retained_bytes,
@@ -180,13 +187,18 @@ impl FileLimits {
         if let Some(seconds) = self.connect_timeout {
             limits.connect_timeout = std::time::Duration::from_secs(seconds.into());
         }
+        if let Some(seconds) = self.close_timeout {
+            limits.close_timeout = std::time::Duration::from_secs(seconds.into());
+        }
         // However much a Client is sent at once, it may answer while it reads.
         let largest_packet = limits.packet_size as usize;
         limits.output_bytes_hard = limits
             .output_bytes_hard
             .max(2 * (limits.output_bytes + largest_packet));
         for total in [
+            &mut limits.all_output_bytes,
             &mut limits.sessions,
+            &mut limits.all_subscriptions,
             &mut limits.retained_messages,
             &mut limits.retained_bytes,
             &mut limits.waiting_bytes,
