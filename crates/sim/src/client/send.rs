@@ -34,7 +34,8 @@ impl Client {
             clean_start: clean_start || (!self.is_v5() && session_expiry == 0),
             session_expiry,
             keep_alive: plan.keep_alive,
-            receive_maximum: plan.receive_maximum,
+            // A Client may come back with less than it had.
+            receive_maximum: plan.receive_maximum.map(|most| rng.pick(&[most, most, 1])),
             topic_alias_maximum: plan.topic_alias_maximum,
             maximum_packet_size: plan.maximum_packet_size,
             will,
