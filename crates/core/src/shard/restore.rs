@@ -255,7 +255,7 @@ impl Shard {
                 self.add_membership(session, name.into(), options, id);
             }
         } else if let Some(session) = self.restored_session(client_id) {
-            self.restore_plain_subscription(session, filter, options, id);
+            self.add_subscription(session, filter, options, id);
         }
     }
 

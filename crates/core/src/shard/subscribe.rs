@@ -110,7 +110,10 @@ impl Shard {
             }
             self.join(session, text, wanted.options, wanted.id);
         } else {
-            let subscribed = self.subscribe_plainly(session, text, wanted);
+            let subscribed = self.add_subscription(session, text, wanted.options, wanted.id);
+            if subscribed.first {
+                self.announce(text);
+            }
             self.want_retained(session, text, wanted, &subscribed, streams);
         }
         let (filter, options, id) = (text.into(), wanted.options, wanted.id);
@@ -137,47 +140,22 @@ impl Shard {
         }
     }
 
-    pub(super) fn restore_plain_subscription(
+    /// Notes a subscription that is not shared, with its Session and with its filter.
+    pub(super) fn add_subscription(
         &mut self,
         session: SessionId,
         filter: &str,
         options: SubscriptionOptions,
         id: u32,
-    ) {
-        let subscribed = self.routes.subscribe(
-            filter,
-            Subscription {
-                session,
-                id,
-                options,
-            },
-        );
-        self.clients.sessions[session]
-            .subscriptions
-            .insert(subscribed.filter);
-    }
-
-    fn subscribe_plainly(
-        &mut self,
-        session: SessionId,
-        filter: &str,
-        wanted: Wanted,
     ) -> Subscribed {
-        let Wanted { options, id } = wanted;
-        let subscribed = self.routes.subscribe(
-            filter,
-            Subscription {
-                session,
-                id,
-                options,
-            },
-        );
-        self.clients.sessions[session]
-            .subscriptions
-            .insert(subscribed.filter);
-        if subscribed.first {
-            self.announce(filter);
-        }
+        let subscription = Subscription {
+            session,
+            id,
+            options,
+        };
+        let subscribed = self.routes.subscribe(filter, subscription);
+        let known = &mut self.clients.sessions[session].subscriptions;
+        known.insert(subscribed.filter);
         subscribed
     }
 
