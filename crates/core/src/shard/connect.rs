@@ -19,6 +19,8 @@ use crate::timers::Timer;
 
 /// What CONNACK has to say beyond what CONNECT asked for.
 struct Acceptance<'a> {
+    /// What was said to others before: CONNACK waits for the rest.
+    marks: u64,
     session_present: bool,
     /// The Client Identifier that the broker chose.
     assigned: Option<&'a str>,
@@ -182,6 +184,7 @@ impl Shard {
         connect: &Connect<'_>,
         data: Option<Vec<u8>>,
     ) -> Result<(), Ending> {
+        let marks = self.clients.settlement.marks();
         let assigned = connect
             .client_id
             .is_empty()
@@ -221,6 +224,7 @@ impl Shard {
             session_expiry_interval,
         });
         let acceptance = Acceptance {
+            marks,
             session_present,
             assigned: assigned.as_deref(),
             data,
@@ -315,7 +319,7 @@ impl Shard {
             reason: ReasonCode::Success,
             properties: properties.as_properties(),
         };
-        self.send_settled(id, &Packet::ConnAck(connack));
+        self.send_since(acceptance.marks, id, &Packet::ConnAck(connack));
     }
 
     fn connack_properties(
