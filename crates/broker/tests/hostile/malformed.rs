@@ -129,6 +129,17 @@ fn a_second_connect_ends_the_connection() {
 }
 
 #[test]
+fn a_second_connect_is_no_better_for_being_malformed() {
+    let broker = Broker::start(ONE_SHARD);
+    let mut client = Client::connect(&broker, "twice");
+    // CONNACK could say that there is no version 9; DISCONNECT has no Reason Code for that.
+    client.send(b"\x10\x0d\x00\x04MQTT\x09\x02\x00\x0a\x00\x01c");
+    let reason = client.expect_close_with_reason();
+    assert_eq!(reason, Some(ReasonCode::ProtocolError));
+    assert!(broker.ending_of("twice").contains("a second CONNECT"));
+}
+
+#[test]
 fn a_packet_that_is_too_large_is_refused_before_it_has_come() {
     let broker = Broker::start(ONE_SHARD);
     let mut client = Client::connect(&broker, "large");

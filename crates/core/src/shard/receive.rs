@@ -183,6 +183,10 @@ impl Shard {
             return Ok(());
         };
         let version = connection.version;
+        // Whatever else is wrong with it. [MQTT-3.1.0-2]
+        if frame.packet_type == PacketType::Connect {
+            return Err(Violation::SecondConnect.into());
+        }
         if !is_a_clients(frame.packet_type, version) {
             return Err(Violation::NotAClientsPacket(frame.packet_type).into());
         }
@@ -199,8 +203,11 @@ impl Shard {
                 return Err(self.disconnect(session, disconnect));
             }
             Packet::Auth(auth) => self.re_authenticate(id, auth)?,
-            Packet::Connect(_) => return Err(Violation::SecondConnect.into()),
-            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
+            Packet::Connect(_)
+            | Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp => {
                 return Err(Violation::NotAClientsPacket(frame.packet_type).into());
             }
         }
