@@ -166,3 +166,23 @@ impl Counters {
         self.retained_sent += retained_sent;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_of_different_moments_do_not_make_less_than_nothing_wait() {
+        let mut all = Counters {
+            due: 2,
+            ..Counters::default()
+        };
+        assert_eq!(all.waiting(), 2);
+        all.add(&Counters {
+            delivered: 2,
+            expired: 1,
+            ..Counters::default()
+        });
+        assert_eq!(all.waiting(), 0);
+    }
+}
