@@ -537,11 +537,13 @@ impl Clients {
         }
     }
 
-    /// Gives queues back that have run empty.
+    /// Gives back what a Session has that is empty.
     pub(crate) fn tidy(&mut self, id: SessionId) {
-        if let Some(session) = self.sessions.get_mut(id)
-            && let Some(outgoing) = session.outgoing.take_if(|outgoing| outgoing.is_empty())
-        {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.forget_rarities();
+        if let Some(outgoing) = session.outgoing.take_if(|outgoing| outgoing.is_empty()) {
             self.queues.put(outgoing);
         }
     }

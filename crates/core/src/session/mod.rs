@@ -108,6 +108,13 @@ impl Session {
         &mut self.rarities.get_or_insert_default().memberships
     }
 
+    /// Frees what is there only for memberships and Retained Messages, when there are none.
+    pub(crate) fn forget_rarities(&mut self) {
+        self.rarities.take_if(|rarities| {
+            rarities.memberships.is_empty() && rarities.retained_streams.len() == 0
+        });
+    }
+
     /// Retained Messages that are on their way because of a SUBSCRIBE.
     pub(crate) fn retained_stream_count(&self) -> usize {
         let count = |rarities: &Rarities| rarities.retained_streams.len();

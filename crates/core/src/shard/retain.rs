@@ -152,11 +152,12 @@ impl Shard {
     }
 
     /// A Session has unsubscribed: what is on its way is not wanted any more.
-    pub(super) fn end_stream_of(&mut self, session: SessionId, filter: &str) {
-        let session = &mut self.clients.sessions[session];
+    pub(super) fn end_stream_of(&mut self, id: SessionId, filter: &str) {
+        let session = &mut self.clients.sessions[id];
         if session.retained_stream_count() > 0 {
             let ended = session.retained_streams_mut().remove_filter(filter);
             self.close_streams(ended);
+            self.clients.tidy(id);
         }
     }
 
