@@ -65,10 +65,11 @@ impl Retained {
 
     /// Whether a message can be kept.
     pub(crate) fn has_room(&self, message: &Message, limits: &Limits) -> bool {
-        let is_new = || self.tree.find(message.topic()).is_none();
-        message.payload().is_empty()
-            || (self.bytes + message.size() <= limits.retained_bytes
-                && (self.tree.len() < limits.retained_messages || !is_new()))
+        let known = self.tree.find(message.topic());
+        let last = known.and_then(|node| self.tree.get(node)?.as_ref());
+        let others = self.bytes - last.map_or(0, Message::size);
+        others + message.size() <= limits.retained_bytes
+            && (known.is_some() || self.tree.len() < limits.retained_messages)
     }
 
     /// Sets a topic's Retained Message, or clears it if the payload is empty.

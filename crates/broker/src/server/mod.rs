@@ -31,6 +31,7 @@ const BACKLOG: u32 = 4096;
 /// Runs the broker until SIGINT or SIGTERM.
 pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     log::init(options.verbose);
+    abort_on_panic();
     let config = Config::load(options)?;
     // Taken before anything else is started, so that no signal is missed.
     let signals = signal_hook::iterator::Signals::new([
@@ -47,6 +48,15 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     let shards = Shards::start(&config, listeners, descriptors)?;
     welcome(&addresses, &config)?;
     shards.serve(signals)
+}
+
+/// A broken invariant ends the process, whichever thread finds it: the start is what recovers.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
 }
 
 /// The threads of all shards.
