@@ -65,6 +65,9 @@ impl Retained {
 
     /// Whether a message can be kept.
     pub(crate) fn has_room(&self, message: &Message, limits: &Limits) -> bool {
+        if message.payload().is_empty() {
+            return true;
+        }
         let known = self.tree.find(message.topic());
         let last = known.and_then(|node| self.tree.get(node)?.as_ref());
         let others = self.bytes - last.map_or(0, Message::size);
@@ -287,5 +290,33 @@ impl RetainedStreams {
                 stream.supersede(topic_hash);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_store_still_replaces_and_clears() {
+        let message = |topic, payload| Message::new(topic, payload, QoS::AtLeastOnce, true);
+        let first = message("a", b"1");
+        let limits = Limits {
+            retained_bytes: first.size(),
+            ..Limits::default()
+        };
+        let mut retained = Retained::new(0);
+        assert!(retained.set(first, &limits).is_ok());
+        assert!(retained.set(message("b", b"1"), &limits).is_err());
+        assert!(
+            retained.set(message("a", b"2"), &limits).is_ok(),
+            "in the room of the last one"
+        );
+        assert!(
+            retained.has_room(&message("b", b""), &limits),
+            "clearing needs no room"
+        );
+        assert!(retained.set(message("a", b""), &limits).is_ok());
+        assert_eq!(retained.len(), 0);
     }
 }
