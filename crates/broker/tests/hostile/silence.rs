@@ -40,8 +40,8 @@ fn half_a_connect_and_then_silence_is_closed_in_time() {
 }
 
 #[test]
-fn thousands_that_never_send_connect_are_closed_and_nobody_else_notices() {
-    const SILENT: usize = 3000;
+fn ten_thousand_that_never_send_connect_are_closed_and_nobody_else_notices() {
+    const SILENT: usize = 10_000;
     let broker = Broker::start("[limits]\nconnect_timeout = 1\n");
     raise_descriptor_limit();
     let mut others = WellBehaved::start(&broker);
