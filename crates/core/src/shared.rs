@@ -51,8 +51,10 @@ pub(crate) enum Offered {
     Taken(Handout),
     /// It waits.
     Queued,
-    /// The queue was full: its first message is given up if that has QoS 0, or else the new one.
-    Full,
+    /// It waits; the queue was full, and its first message, of QoS 0, is given up.
+    Displaced,
+    /// The queue is full: it is given up. The name is the group's.
+    Full(Arc<str>),
     /// QoS 0, and no member has a connection.
     NobodyThere,
 }
@@ -280,12 +282,16 @@ impl Group {
             let oldest = self.queue.first_entry();
             match oldest.filter(|oldest| oldest.get().qos() == QoS::AtMostOnce) {
                 Some(oldest) => self.queued_bytes -= oldest.remove().size(),
-                None => return Offered::Full,
+                None => return Offered::Full(self.name.clone()),
             }
         }
         let sequence = self.next_sequence();
         self.enqueue(sequence, message.clone());
-        if full { Offered::Full } else { Offered::Queued }
+        if full {
+            Offered::Displaced
+        } else {
+            Offered::Queued
+        }
     }
 
     fn next_sequence(&mut self) -> u64 {

@@ -8,7 +8,7 @@ use dunlin_packet::{QoS, SubscriptionOptions};
 use super::Shard;
 use crate::counters::DropReason;
 use crate::id::SessionId;
-use crate::journal::Record;
+use crate::journal::{MessageId, Record};
 use crate::message::Message;
 use crate::peer::PeerMessage;
 use crate::session::{Delivery, GroupOrigin, SubscriptionIds};
@@ -68,15 +68,19 @@ impl Shard {
     fn hand_out_all(&mut self, now: Timestamp, handouts: Handouts) {
         self.clients.counters.expired += handouts.expired;
         for (group, message) in handouts.done {
-            if message.is_some() {
-                let group = (*group).into();
-                self.clients
-                    .settlement
-                    .append_later(|| Record::GroupDone { group, message });
-            }
+            self.record_group_done(&group, message);
         }
         for handout in handouts.taken {
             self.hand_out(now, handout);
+        }
+    }
+
+    /// Notes in the log that a message is due to a group no more.
+    pub(super) fn record_group_done(&mut self, group: &str, message: MessageId) {
+        if message.is_some() {
+            let group = group.into();
+            let settlement = &mut self.clients.settlement;
+            settlement.append_later(|| Record::GroupDone { group, message });
         }
     }
 

@@ -295,9 +295,14 @@ impl Shard {
                     self.hand_out(now, handout);
                 }
                 Offered::Queued => self.clients.counters.due += 1,
-                Offered::Full => {
+                Offered::Displaced => {
                     self.clients.counters.due += 1;
                     self.clients.counters.drop_for(DropReason::QueueFull);
+                }
+                Offered::Full(group) => {
+                    self.clients.counters.due += 1;
+                    self.clients.counters.drop_for(DropReason::QueueFull);
+                    self.record_group_done(&group, message.id());
                 }
                 Offered::NobodyThere => {
                     self.clients.counters.due += 1;
