@@ -431,3 +431,34 @@ fn retained_messages_and_ended_subscriptions() {
         .sum();
     assert_eq!(retained, 1);
 }
+
+#[test]
+fn a_resumed_session_is_told_nothing_that_is_not_stable() {
+    let mut world = World::new(1);
+    let (alice, bob) = names(&world);
+    let sub = world.connect(&bob);
+    world.subscribe(sub, "a");
+    let publisher = world.connect(&alice);
+    world.publish(publisher, "a", "m1", QoS::ExactlyOnce, 1);
+    assert_eq!(world.heard(sub), ["Publish m1 qos=2 id=1"]);
+    world.stable = false;
+    let (packet_id, reason, properties) = ack(1);
+    world.say(
+        sub,
+        &Packet::PubRec(PubRec {
+            packet_id,
+            reason,
+            properties,
+        }),
+    );
+    assert_eq!(world.heard(sub), [] as [&str; 0]);
+    // PUBREL must not get out on another connection either: the Client would forget the identifier,
+    // and take the message for a new one after the crash.
+    world.lose(sub);
+    let sub = world.connect(&bob);
+    assert_eq!(world.heard(sub), [] as [&str; 0]);
+    world.crash();
+    let sub = world.connect(&bob);
+    let expected = ["ConnAck present=true", "Publish m1 qos=2 id=1 dup"];
+    assert_eq!(world.heard(sub), expected);
+}
