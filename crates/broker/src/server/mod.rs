@@ -17,7 +17,7 @@ use anyhow::{Context, anyhow};
 use dunlin_core::ShardId;
 use dunlin_net::{Reactor, ReactorConfig};
 
-pub(crate) use config::Config;
+pub(crate) use config::{Config, ListenAddress};
 pub(crate) use options::ServerOptions;
 
 use clock::Clock;
@@ -157,7 +157,10 @@ impl Shards {
 /// bound as well, where the machine has one.
 fn bind_all(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
-    for &address in &config.listen {
+    for listener in &config.listeners {
+        let ListenAddress::Ip(address) = listener.address else {
+            return Err(anyhow!("{} is not an IP address", listener.address));
+        };
         let listener = dunlin_net::bind(address, BACKLOG)?;
         let port = listener.local_addr()?.port();
         listeners.push(listener);

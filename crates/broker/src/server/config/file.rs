@@ -1,45 +1,16 @@
-//! The configuration: as written in TOML, and as meant.
+//! The configuration as written in TOML.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use dunlin_core::{AllowAll, Limits, Shard, ShardConfig, ShardId};
+use dunlin_core::{Limits, ShardId};
 use serde::Deserialize;
 
-use super::options::ServerOptions;
-
-/// The configuration as meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Config {
-    pub(crate) listen: Vec<SocketAddr>,
-    pub(crate) shards: usize,
-    pub(crate) limits: Limits,
-}
-
-/// What is wrong with a configuration.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    #[error("cannot read {}", path.display())]
-    Unreadable {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("{} is not a configuration", path.display())]
-    Invalid {
-        path: PathBuf,
-        source: Box<toml::de::Error>,
-    },
-    #[error(
-        "{path}: {address} accepts Clients from other machines, and nobody could be told from anybody: set allow_anonymous = true if that is meant"
-    )]
-    RemoteAnonymous { path: String, address: SocketAddr },
-    #[error("{path}: {key} must be {must}")]
-    Value {
-        path: String,
-        key: &'static str,
-        must: &'static str,
-    },
-}
+use super::super::options::ServerOptions;
+use super::{
+    AccessConfig, AuthenticationConfig, Config, ConfigError, Durability, ListenAddress,
+    ListenerConfig, LogConfig,
+};
 
 /// The configuration as written.
 #[derive(Debug, Default, Deserialize)]
@@ -81,26 +52,13 @@ struct FileLimits {
     close_timeout: Option<u32>,
 }
 
-impl Config {
-    /// The configuration that the command line and the file it names ask for.
-    pub(crate) fn load(options: &ServerOptions) -> Result<Self, ConfigError> {
-        let (file, path) = match &options.config {
-            Some(path) => (read(path)?, path.display().to_string()),
-            None => (File::default(), String::new()),
-        };
-        let config = file.meant(options, &path)?;
-        Ok(config)
-    }
-
-    /// Shard `id` of this configuration.
-    pub(super) fn shard(&self, id: ShardId, seed: u64) -> Shard {
-        let limits = self.limits.clone();
-        let config = ShardConfig {
-            limits,
-            ..ShardConfig::new(id, self.shards, seed)
-        };
-        Shard::new(config, Box::new(AllowAll))
-    }
+/// The configuration that the command line and the file it names ask for.
+pub(super) fn load(options: &ServerOptions) -> Result<Config, ConfigError> {
+    let (file, path) = match &options.config {
+        Some(path) => (read(path)?, path.display().to_string()),
+        None => (File::default(), String::new()),
+    };
+    file.meant(options, &path)
 }
 
 fn read(path: &Path) -> Result<File, ConfigError> {
@@ -126,7 +84,7 @@ impl File {
         if let Some(&address) = remote.filter(|_| !self.allow_anonymous) {
             return Err(ConfigError::RemoteAnonymous {
                 path: path.to_owned(),
-                address,
+                address: ListenAddress::Ip(address),
             });
         }
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -140,10 +98,26 @@ impl File {
             });
         }
         let shards = shards.min(ShardId::MAXIMUM);
+        let access = AccessConfig {
+            allow_anonymous: true,
+            ..AccessConfig::default()
+        };
+        let listener = |address| ListenerConfig {
+            access: access.clone(),
+            ..ListenerConfig::new(ListenAddress::Ip(address))
+        };
         Ok(Config {
-            listen,
+            listeners: listen.into_iter().map(listener).collect(),
             shards,
             limits: self.limits.meant(shards, path)?,
+            data_dir: None,
+            durability: Durability::default(),
+            sys_interval: None,
+            log: LogConfig::default(),
+            authentication: AuthenticationConfig::default(),
+            bridges: Vec::new(),
+            user: None,
+            pid_file: None,
         })
     }
 }
@@ -238,7 +212,9 @@ mod tests {
     #[test]
     fn without_a_file_it_serves_loopback() {
         let config = Config::load(&ServerOptions::default()).unwrap();
-        assert_eq!(config.listen, ["127.0.0.1:1883".parse().unwrap()]);
+        let address = ListenAddress::Ip("127.0.0.1:1883".parse().unwrap());
+        assert_eq!(config.listeners[0].address, address);
+        assert_eq!(config.listeners.len(), 1);
     }
 
     #[test]

@@ -1,0 +1,129 @@
+//! The configuration: what was written, and what is meant by it.
+//!
+//! [`Config`] is what the rest of the process is made from: complete, checked, and without a trace
+//! of how it was written.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `listener` | [`ListenerConfig`]: addresses, protocols, TLS, access |
+//! | `bridge` | [`BridgeConfig`] |
+//! | `logging` | [`LogConfig`] |
+//! | `file` | the file as written |
+//! | `served` | what can be written, and is not there yet |
+
+// Fields wait for the parts of the process that are to serve them; `served` refuses them until then.
+#![allow(dead_code, unused_imports)]
+
+mod bridge;
+mod file;
+mod listener;
+mod logging;
+mod served;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dunlin_core::{AllowAll, Limits, Shard, ShardConfig, ShardId};
+
+pub(crate) use bridge::{
+    BridgeConfig, BridgeDirection, BridgeNotifications, BridgeRestart, BridgeStart, BridgeTls,
+    BridgeTopic,
+};
+pub(crate) use listener::{
+    AccessConfig, Family, ListenAddress, ListenerConfig, Protocol, Protocols, TlsConfig,
+    TlsVersion, UserNameFrom,
+};
+pub(crate) use logging::{LogConfig, LogDestination, LogLevel, LogTimestamp};
+
+use super::options::ServerOptions;
+
+/// The configuration as meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// Where to listen; at least one.
+    pub(crate) listeners: Vec<ListenerConfig>,
+    /// How many shards to run, from 1 to [`ShardId::MAXIMUM`].
+    pub(crate) shards: usize,
+    /// The limits of one shard: those of the process are shared out.
+    pub(crate) limits: Limits,
+    /// Where to keep what must outlive the process. `None`: in memory only.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// What an acknowledgement waits for, if there is a `data_dir`.
+    pub(crate) durability: Durability,
+    /// How often the `$SYS` tree is published. `None`: there is none.
+    pub(crate) sys_interval: Option<Duration>,
+    pub(crate) log: LogConfig,
+    pub(crate) authentication: AuthenticationConfig,
+    pub(crate) bridges: Vec<BridgeConfig>,
+    /// Whom to become once everything is bound and read, if started as root.
+    pub(crate) user: Option<String>,
+    /// Where to write the number of the process.
+    pub(crate) pid_file: Option<PathBuf>,
+}
+
+/// What an acknowledgement promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// The message is on stable storage: it outlives a power cut.
+    #[default]
+    Fsync,
+    /// The operating system has it: it outlives the process.
+    Os,
+    /// Nothing: it may be lost with the process.
+    None,
+}
+
+/// How Clients are told apart, beyond the files of each listener's [`AccessConfig`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AuthenticationConfig {}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{} is not a configuration", path.display())]
+    Invalid {
+        path: PathBuf,
+        source: Box<toml::de::Error>,
+    },
+    #[error(
+        "{path}: {address} accepts Clients from other machines, and nobody could be told from anybody: set allow_anonymous = true if that is meant"
+    )]
+    RemoteAnonymous {
+        path: String,
+        address: ListenAddress,
+    },
+    #[error("{path}: {key} must be {must}")]
+    Value {
+        path: String,
+        key: &'static str,
+        must: &'static str,
+    },
+    #[error("{key} is not served yet by this version")]
+    NotServed { key: String },
+}
+
+impl Config {
+    /// The configuration that the command line and the file it names ask for.
+    pub(crate) fn load(options: &ServerOptions) -> Result<Self, ConfigError> {
+        let config = file::load(options)?;
+        match served::first_unserved(&config) {
+            Some(key) => Err(ConfigError::NotServed { key }),
+            None => Ok(config),
+        }
+    }
+
+    /// Shard `id` of this configuration.
+    pub(super) fn shard(&self, id: ShardId, seed: u64) -> Shard {
+        let limits = self.limits.clone();
+        let config = ShardConfig {
+            limits,
+            ..ShardConfig::new(id, self.shards, seed)
+        };
+        Shard::new(config, Box::new(AllowAll))
+    }
+}

@@ -1,0 +1,49 @@
+//! What can be configured and is not served yet. Nothing is ignored silently: whoever asks for it is
+//! told, and the process does not start.
+//!
+//! Whoever makes a part of the process serve a setting takes its line away here.
+
+use dunlin_packet::QoS;
+
+use super::{AccessConfig, Config, ListenAddress, ListenerConfig, LogConfig, Protocols};
+
+/// The first setting that differs from what is served, by its key.
+pub(super) fn first_unserved(config: &Config) -> Option<String> {
+    let wanted = [
+        ("data_dir", config.data_dir.is_some()),
+        ("sys_interval", config.sys_interval.is_some()),
+        ("log", config.log != LogConfig::default()),
+        ("bridge", !config.bridges.is_empty()),
+        ("user", config.user.is_some()),
+        ("pid_file", config.pid_file.is_some()),
+    ];
+    let of_listeners = config.listeners.iter().find_map(|listener| {
+        let key = first_unserved_of(listener)?;
+        Some(format!("{key} (listener {})", listener.name))
+    });
+    first(&wanted).map(str::to_owned).or(of_listeners)
+}
+
+fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
+    let is_ip = matches!(listener.address, ListenAddress::Ip(_));
+    let no_access = AccessConfig {
+        allow_anonymous: true,
+        ..AccessConfig::default()
+    };
+    first(&[
+        ("an address that is not an IP address", !is_ip),
+        ("protocols", listener.protocols != Protocols::ANY),
+        ("tls", listener.tls.is_some()),
+        ("proxy_protocol", listener.proxy_protocol),
+        ("origins", !listener.origins.is_empty()),
+        ("authentication", listener.access != no_access),
+        ("max_connections", listener.max_connections.is_some()),
+        ("max_qos", listener.max_qos != QoS::ExactlyOnce),
+        ("max_topic_alias", listener.max_topic_alias.is_some()),
+        ("mount_point", listener.mount_point.is_some()),
+    ])
+}
+
+fn first(wanted: &[(&'static str, bool)]) -> Option<&'static str> {
+    wanted.iter().find(|(_, is)| *is).map(|(key, _)| *key)
+}
