@@ -1,0 +1,42 @@
+//! A crash-safe log in a directory: what is appended to it is found again after a crash, as far as
+//! it was made stable. This crate knows no MQTT.
+//!
+//! A [`Frame`] holds entries that get into the log together or not at all. An entry with a [`Key`]
+//! can be read back. A *checkpoint* says anew what is still worth knowing, so that what came before
+//! can go.
+//!
+//! ```text
+//!   00000007.log            00000008.log            00000009.log
+//!   ┌──────┬─────┬───┬────┐ ┌──────┬─────┬────────┐ ┌──────┬─────┬─────┬ ─ ─ ─ ─ ─
+//!   │header│frame│fr…│fr… │ │header│frame│frame   │ │header│frame│frame│ reserved
+//!   └──────┴─────┴───┴────┘ └──────┴─────┴────────┘ └──────┴─────┴─────┴ ─ ─ ─ ─ ─
+//!   below `low`: read back  │◀── replayed when the log is opened ─────▶│
+//!   by key only            low                                        end
+//! ```
+//!
+//! | file | what it owns |
+//! |---|---|
+//! | `frame` | frames and entries, and how they look in a file |
+//! | `log` | [`Log`]: appending, checkpoints, opening |
+//! | `read` | reading entries back |
+//! | `service` | [`Service`]: a log shared by threads, one sync for all |
+//! | `files` | what is asked of a file system |
+//! | `key`, `error` | [`Key`], [`Position`]; [`Error`] |
+
+#![allow(dead_code)] // Until the engine is there.
+
+mod error;
+pub mod files;
+mod frame;
+mod key;
+mod log;
+mod read;
+mod service;
+
+pub use error::Error;
+pub use files::Directory;
+pub use frame::Frame;
+pub use key::{Key, Position};
+pub use log::{Cause, Damage, Log, Options, Recovery, Replayed, Statistics};
+pub use read::{Found, Reading};
+pub use service::{Client, Commit, Handle, News, Service, ServiceOptions};
