@@ -11,6 +11,7 @@ use crate::journal::Record;
 use crate::limits::Limits;
 use crate::output::OutputPool;
 use crate::peer::PeerMessage;
+use crate::policy::Action;
 use crate::session::{Acknowledged, Delivery, GroupOrigin, OutgoingPool, Queued, Sessions, Stage};
 use crate::settlement::{Settlement, Ticket};
 use crate::time::Timestamp;
@@ -212,6 +213,9 @@ impl Clients {
         let Some(session) = self.sessions.get(id) else {
             return self.drop_delivery(id, delivery, DropReason::SessionEnded);
         };
+        if !session.may(Action::Receive, delivery.message.topic()) {
+            return self.drop_delivery(id, delivery, DropReason::NotAuthorized);
+        }
         let Some(connection) = session.connection else {
             if delivery.qos == QoS::AtMostOnce {
                 return self.drop_delivery(id, delivery, DropReason::NotConnected);

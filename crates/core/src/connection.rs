@@ -6,6 +6,7 @@
 //!      │                 │  ▲ AUTH                  │ DISCONNECT, fault, silence, takeover
 //!      │                 ▼  │                       ▼
 //!      │           Authenticating ─────────────▶ Closing ──all written──▶ gone
+//!      │            or Deciding                    ▲
 //!      └───────────────────────────────────────────▲
 //! ```
 
@@ -23,17 +24,19 @@ pub(crate) enum Phase {
     Opening,
     /// CONNECT was there, and an authentication exchange goes on.
     Authenticating(Box<Exchange>),
+    /// The policy decides about its CONNECT, or its AUTH. What the Client says meanwhile waits.
+    Deciding(Box<Exchange>),
     /// CONNACK was sent.
     Open(SessionId),
     /// The end is decided; what was written is still being read by the Client.
     Closing,
 }
 
-/// An authentication exchange before CONNACK.
+/// What is not decided before CONNACK.
 pub(crate) struct Exchange {
     /// The body of the CONNECT packet.
     pub(crate) connect: Vec<u8>,
-    /// Its Authentication Method.
+    /// Its Authentication Method; empty if it has none.
     pub(crate) method: String,
 }
 
@@ -55,6 +58,8 @@ pub(crate) struct Connection {
     /// One and a half times the Keep Alive in milliseconds; 0: no limit.
     pub(crate) silence_allowed: u32,
     pub(crate) last_received: Timestamp,
+    /// When what its Client was granted ends.
+    pub(crate) expires_at: Timestamp,
     /// When its timer runs out.
     pub(crate) deadline: Timestamp,
     /// Bytes of a packet that is not complete.
@@ -65,6 +70,8 @@ pub(crate) struct Connection {
     pub(crate) aliases_out: Option<Box<AliasesOut>>,
     /// The Authentication Method of CONNECT, for re-authentication.
     pub(crate) method: Option<Box<str>>,
+    /// The Client Identifier that the broker has chosen, until CONNACK says so.
+    pub(crate) assigned: Option<Box<str>>,
 }
 
 impl Connection {
@@ -80,12 +87,14 @@ impl Connection {
             maximum_packet_size: u32::MAX,
             silence_allowed: 0,
             last_received: now,
+            expires_at: Timestamp::NEVER,
             deadline: Timestamp::NEVER,
             partial: Vec::new(),
             output: None,
             aliases_in: None,
             aliases_out: None,
             method: None,
+            assigned: None,
         }
     }
 
@@ -95,6 +104,11 @@ impl Connection {
             0 => Timestamp::NEVER,
             millis => since.after(std::time::Duration::from_millis(millis.into())),
         }
+    }
+
+    /// When an open connection is to be looked at next, if nothing comes from its Client.
+    pub(crate) fn due_at(&self, since: Timestamp) -> Timestamp {
+        self.silent_until(since).min(self.expires_at)
     }
 
     /// Bytes that wait to be written.

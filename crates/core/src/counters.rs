@@ -18,11 +18,13 @@ pub enum DropReason {
     RefusedByClient,
     /// The last member of a Shared Subscription left while it waited.
     GroupEnded,
+    /// The Client may not receive messages of this topic.
+    NotAuthorized,
 }
 
 impl DropReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [DropReason; 7] = [
+    pub const ALL: [DropReason; 8] = [
         DropReason::QueueFull,
         DropReason::MemoryFull,
         DropReason::NotConnected,
@@ -30,6 +32,7 @@ impl DropReason {
         DropReason::PacketTooLarge,
         DropReason::RefusedByClient,
         DropReason::GroupEnded,
+        DropReason::NotAuthorized,
     ];
 
     /// Its name in metrics.
@@ -42,6 +45,7 @@ impl DropReason {
             DropReason::PacketTooLarge => "packet_too_large",
             DropReason::RefusedByClient => "refused_by_client",
             DropReason::GroupEnded => "group_ended",
+            DropReason::NotAuthorized => "not_authorized",
         }
     }
 }

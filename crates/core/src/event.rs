@@ -1,5 +1,7 @@
 //! What a shard tells those who watch: logs, traces, the live view.
 
+use std::sync::Arc;
+
 use dunlin_packet::{ProtocolVersion, ReasonCode};
 
 use crate::fault::Ending;
@@ -15,6 +17,8 @@ pub enum Event {
         connection: ConnectionId,
         /// Whose.
         client_id: Box<str>,
+        /// As whom it is known.
+        user_name: Option<Arc<str>>,
         /// The protocol version.
         version: ProtocolVersion,
         /// Whether an earlier Session goes on.

@@ -108,6 +108,12 @@ pub enum Ending {
     /// CONNECT was refused.
     #[error("CONNECT was refused: {0}")]
     Refused(ReasonCode),
+    /// What the Client was granted has run out: its token, say.
+    #[error("the time for which the Client was authorized is over")]
+    GrantExpired,
+    /// The rules have changed, and the Client is known no more.
+    #[error("the Client is no longer authorized")]
+    GrantWithdrawn,
     /// Re-authentication has failed.
     #[error("re-authentication failed: {0}")]
     NoLongerAuthenticated(ReasonCode),
@@ -131,7 +137,8 @@ impl Ending {
             Ending::Violation(violation) => violation.reason_code(),
             Ending::NoLongerAuthenticated(reason) => *reason,
             Ending::KeepAliveTimeout => ReasonCode::KeepAliveTimeout,
-            Ending::ConnectTimeout => ReasonCode::MaximumConnectTime,
+            Ending::ConnectTimeout | Ending::GrantExpired => ReasonCode::MaximumConnectTime,
+            Ending::GrantWithdrawn => ReasonCode::NotAuthorized,
             Ending::TakenOver => ReasonCode::SessionTakenOver,
             Ending::OutputFull | Ending::ReceiveBuffersFull => ReasonCode::QuotaExceeded,
             Ending::ShuttingDown => ReasonCode::ServerShuttingDown,

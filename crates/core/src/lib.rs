@@ -47,6 +47,6 @@ pub use limits::Limits;
 pub use message::Message;
 pub use output::Output;
 pub use peer::{PeerMessage, RETAINED_BATCH};
-pub use policy::{AllowAll, Decision, Policy, Refusal};
+pub use policy::{Access, Action, AllowAll, Decision, Grant, Origin, Policy, Refusal, Review};
 pub use shard::{Command, Gauges, Input, Shard, ShardConfig};
 pub use time::Timestamp;

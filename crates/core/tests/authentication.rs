@@ -5,7 +5,8 @@
 )]
 
 use dunlin_core::{
-    Command, ConnectionId, Decision, Input, Policy, Refusal, Shard, ShardConfig, ShardId, Timestamp,
+    Command, ConnectionId, Decision, Grant, Input, Policy, Refusal, Shard, ShardConfig, ShardId,
+    Timestamp,
 };
 use dunlin_packet::{
     Auth, Connect, Framing, Packet, PropertiesBuf, Property, ProtocolVersion, ReasonCode,
@@ -24,7 +25,7 @@ impl Policy for Question {
             Some(METHOD) => Decision::Continue {
                 data: b"6 * 7?".to_vec(),
             },
-            Some(_) => Decision::Refuse(Refusal::new(ReasonCode::BadAuthenticationMethod)),
+            Some(_) => Decision::refuse(ReasonCode::BadAuthenticationMethod),
             None => Decision::Refuse(Refusal {
                 reason: ReasonCode::UseAnotherServer,
                 reason_string: Some("only with a question".to_owned()),
@@ -37,11 +38,12 @@ impl Policy for Question {
         match data {
             b"42" => Decision::Accept {
                 data: Some(b"right".to_vec()),
+                grant: Grant::default(),
             },
             b"" => Decision::Continue {
                 data: b"6 * 7?".to_vec(),
             },
-            _ => Decision::Refuse(Refusal::new(ReasonCode::NotAuthorized)),
+            _ => Decision::refuse(ReasonCode::NotAuthorized),
         }
     }
 }

@@ -274,6 +274,8 @@ impl World {
                         self.names[shard][id.index()] = None;
                     }
                 }
+                // Its policy decides at once.
+                Command::Pause(_) | Command::Resume(_) => {}
                 Command::Move {
                     connection,
                     to,

@@ -214,6 +214,8 @@ impl Driver {
             match command {
                 Command::Close(id) => self.reactor.close(net_id(id)),
                 Command::Abort(id) => self.reactor.abort(net_id(id)),
+                Command::Pause(id) => self.reactor.pause(net_id(id)),
+                Command::Resume(id) => self.reactor.resume(net_id(id)),
                 Command::Move {
                     connection,
                     to,

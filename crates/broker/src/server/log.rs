@@ -29,12 +29,13 @@ pub(super) fn event(event: &Event) {
         Event::Connected {
             connection,
             client_id,
+            user_name,
             version,
             session_present,
             keep_alive,
             session_expiry_interval,
         } => tracing::debug!(
-            %connection, client_id = &**client_id, ?version, session_present, keep_alive,
+            %connection, client_id = &**client_id, user_name = user_name.as_deref(), ?version, session_present, keep_alive,
             session_expiry_interval, "connected"
         ),
         Event::Refused {

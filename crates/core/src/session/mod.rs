@@ -16,6 +16,7 @@ use foldhash::fast::FixedState;
 
 use crate::id::{ConnectionId, SessionId};
 use crate::message::Message;
+use crate::policy::{self, Action, Grant};
 use crate::retained::RetainedStreams;
 use crate::time::Timestamp;
 
@@ -43,6 +44,9 @@ pub(crate) struct Session {
     /// Packet Identifiers of QoS 2 messages received and not released.
     pub(crate) received: Option<Box<HashSet<PacketId, FixedState>>>,
     pub(crate) will: Option<Box<SessionWill>>,
+    /// What its Client may do, as found at the last CONNECT; `None`: everything, or there was none
+    /// since the Session was restored.
+    pub(crate) grant: Option<Box<Grant>>,
     rarities: Option<Box<Rarities>>,
     /// The last message that was due to this Session, and which delivery it has become.
     pub(crate) mark: (u64, u32),
@@ -80,9 +84,21 @@ impl Session {
             next_packet_id: PacketId::new(1).expect("1 is not 0"),
             received: None,
             will: None,
+            grant: None,
             rarities: None,
             mark: (0, 0),
         }
+    }
+
+    /// Whether its Client may do something: the one place where that is decided.
+    #[inline]
+    pub(crate) fn may(&self, action: Action, topic: &str) -> bool {
+        if action == Action::Publish && policy::is_reserved(topic) {
+            return false;
+        }
+        self.grant
+            .as_ref()
+            .is_none_or(|grant| grant.allows(action, topic))
     }
 
     /// The membership in a Shared Subscription.

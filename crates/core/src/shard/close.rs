@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::fault::{Ending, Violation};
 use crate::id::{ConnectionId, SessionId};
 use crate::journal::Record;
+use crate::policy::Action;
 use crate::time::Timestamp;
 use crate::timers::Timer;
 
@@ -144,11 +145,14 @@ impl Shard {
         };
         connection.deadline = Timestamp::NEVER;
         match connection.phase {
-            Phase::Opening | Phase::Authenticating(_) => {
+            Phase::Opening | Phase::Authenticating(_) | Phase::Deciding(_) => {
                 self.close(now, id, Ending::ConnectTimeout);
             }
             Phase::Open(_) => {
-                let deadline = connection.silent_until(connection.last_received);
+                if connection.expires_at <= now {
+                    return self.close(now, id, Ending::GrantExpired);
+                }
+                let deadline = connection.due_at(connection.last_received);
                 if deadline <= now {
                     return self.close(now, id, Ending::KeepAliveTimeout);
                 }
@@ -248,8 +252,8 @@ impl Shard {
             Some(seconds) => will.message.expiring_at(now.after_seconds(seconds)),
             None => will.message,
         };
-        let client_id = &self.clients.sessions[id].client_id;
-        if self.policy.publish(client_id, message.topic()) {
+        let session = &self.clients.sessions[id];
+        if session.may(Action::Publish, message.topic()) {
             let number = self.next_message_id(message.qos());
             self.accept_message(now, message.identified(number), Some(id));
         }

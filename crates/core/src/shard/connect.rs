@@ -1,18 +1,18 @@
-//! CONNECT, the authentication exchange, and CONNACK.
+//! CONNECT and CONNACK.
 
 use dunlin_packet::{
-    Auth, ConnAck, Connect, Frame, Malformed, Packet, PacketType, Properties, PropertiesBuf,
-    Property, ProtocolVersion, ReasonCode,
+    ConnAck, Connect, Frame, Malformed, Packet, PacketType, Properties, PropertiesBuf, Property,
+    ProtocolVersion, ReasonCode,
 };
 
 use super::Shard;
 use super::receive::Flow;
-use crate::connection::{Exchange, Phase};
+use crate::connection::Phase;
 use crate::event::Event;
-use crate::fault::{Ending, Violation};
+use crate::fault::Ending;
 use crate::id::{ConnectionId, SessionId};
 use crate::message::Message;
-use crate::policy::{Decision, Refusal};
+use crate::policy::{Grant, Refusal};
 use crate::session::{Session, SessionWill};
 use crate::time::Timestamp;
 use crate::timers::Timer;
@@ -69,126 +69,38 @@ impl Shard {
             let refusal = Refusal::new(ReasonCode::ClientIdentifierNotValid);
             return Err(self.refuse(id, connect.client_id, &refusal));
         }
-        let decision = self.policy.connect(id, &connect);
+        let decision = if connect.client_id.is_empty() {
+            let assigned = self.assign_client_id();
+            let client_id = assigned.as_str();
+            let named = Connect {
+                client_id,
+                ..connect
+            };
+            let decision = self.policy.connect(id, &named);
+            if let Some(connection) = self.clients.connections.get_mut(id) {
+                connection.assigned = Some(assigned.into());
+            }
+            decision
+        } else {
+            self.policy.connect(id, &connect)
+        };
         self.decide(now, id, &connect, body, decision)?;
         Ok(Flow::Continue)
     }
 
-    fn decide(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        connect: &Connect<'_>,
-        body: &[u8],
-        decision: Decision,
-    ) -> Result<(), Ending> {
-        match decision {
-            Decision::Accept { data } => self.accept(now, id, connect, data),
-            Decision::Refuse(refusal) => Err(self.refuse(id, connect.client_id, &refusal)),
-            Decision::Continue { data } => {
-                let method = connect
-                    .properties
-                    .authentication_method()
-                    .unwrap_or_default();
-                self.send_auth(id, ReasonCode::ContinueAuthentication, method, Some(&data));
-                let deadline = now.after(self.clients.limits.connect_timeout);
-                if let Some(connection) = self.clients.connections.get_mut(id) {
-                    let (connect, method) = (body.to_vec(), method.to_owned());
-                    let exchange = Exchange { connect, method };
-                    connection.phase = Phase::Authenticating(Box::new(exchange));
-                    let timer = Timer::Connection(id.index() as u32);
-                    self.clients
-                        .timers
-                        .set(timer, &mut connection.deadline, deadline);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// The next step of an exchange before CONNACK. `[MQTT-4.12.0-3]`
-    pub(super) fn auth_before_connack(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        auth: Auth<'_>,
-    ) -> Result<(), Ending> {
-        let Some(connection) = self.clients.connections.get_mut(id) else {
-            return Ok(());
-        };
-        let phase = std::mem::replace(&mut connection.phase, Phase::Opening);
-        let Phase::Authenticating(exchange) = phase else {
-            return Ok(());
-        };
-        let method = auth.properties.authentication_method();
-        if method != Some(&exchange.method) || auth.reason != ReasonCode::ContinueAuthentication {
-            return Err(Violation::AuthenticationMethodChanged.into());
-        }
-        let data = auth.properties.authentication_data().unwrap_or_default();
-        let decision = self.policy.authenticate(id, &exchange.method, data);
-        let body = exchange.connect;
-        let connect = decode_connect(&body)?;
-        self.decide(now, id, &connect, &body, decision)
-    }
-
-    /// AUTH on a connection that is open. `[MQTT-4.12.1-1]`
-    pub(super) fn re_authenticate(
-        &mut self,
-        id: ConnectionId,
-        auth: Auth<'_>,
-    ) -> Result<(), Ending> {
-        let Some(connection) = self.clients.connections.get(id) else {
-            return Ok(());
-        };
-        let method = auth.properties.authentication_method();
-        if connection.method.is_none() || method != connection.method.as_deref() {
-            return Err(Violation::AuthenticationMethodChanged.into());
-        }
-        let method = method.unwrap_or_default();
-        let data = auth.properties.authentication_data().unwrap_or_default();
-        match self.policy.authenticate(id, method, data) {
-            Decision::Accept { data } => {
-                self.send_auth(id, ReasonCode::Success, method, data.as_deref());
-                Ok(())
-            }
-            Decision::Continue { data } => {
-                self.send_auth(id, ReasonCode::ContinueAuthentication, method, Some(&data));
-                Ok(())
-            }
-            Decision::Refuse(refusal) => Err(Ending::NoLongerAuthenticated(refusal.reason)),
-        }
-    }
-
-    fn send_auth(
-        &mut self,
-        id: ConnectionId,
-        reason: ReasonCode,
-        method: &str,
-        data: Option<&[u8]>,
-    ) {
-        let mut properties = PropertiesBuf::default();
-        properties.push(Property::AuthenticationMethod(method));
-        if let Some(data) = data {
-            properties.push(Property::AuthenticationData(data));
-        }
-        let properties = properties.as_properties();
-        self.send(id, &Packet::Auth(Auth { reason, properties }));
-    }
-
     // ---------------------------------------------------------------------- accepted
 
-    fn accept(
+    pub(super) fn accept(
         &mut self,
         now: Timestamp,
         id: ConnectionId,
         connect: &Connect<'_>,
         data: Option<Vec<u8>>,
+        grant: Grant,
     ) -> Result<(), Ending> {
         let marks = self.clients.settlement.marks();
-        let assigned = connect
-            .client_id
-            .is_empty()
-            .then(|| self.assign_client_id());
+        let connection = self.clients.connections.get_mut(id);
+        let assigned = connection.and_then(|connection| connection.assigned.take());
         let client_id = assigned.as_deref().unwrap_or(connect.client_id);
         let mut known = self.clients.sessions.find(client_id);
         if known.is_none() && self.clients.sessions.len() >= self.clients.limits.sessions {
@@ -211,6 +123,11 @@ impl Shard {
             Some(session) => session,
             None => self.clients.sessions.insert(Session::new(client_id)),
         };
+        let user_name = grant.user_name.clone();
+        self.set_grant(id, session, grant);
+        if session_present {
+            self.enforce_grant(session);
+        }
         let session_expiry_interval = self.begin(now, id, session, connect);
         self.record_expiry(session, session_expiry_interval);
         let version = connect.version;
@@ -218,6 +135,7 @@ impl Shard {
         self.emit(Event::Connected {
             connection: id,
             client_id: client_id.into(),
+            user_name,
             version,
             session_present,
             keep_alive: connect.keep_alive,
@@ -288,7 +206,7 @@ impl Shard {
             connection.phase = Phase::Open(session_id);
             connection.send_quota = send_quota;
             connection.silence_allowed = u32::from(keep_alive) * 1500;
-            let deadline = connection.silent_until(now);
+            let deadline = connection.due_at(now);
             let timer = Timer::Connection(id.index() as u32);
             self.clients
                 .timers
@@ -373,7 +291,12 @@ impl Shard {
     // ----------------------------------------------------------------------- refused
 
     /// Answers with CONNACK and a Reason Code; gives the way in which the connection ends.
-    fn refuse(&mut self, id: ConnectionId, client_id: &str, refusal: &Refusal) -> Ending {
+    pub(super) fn refuse(
+        &mut self,
+        id: ConnectionId,
+        client_id: &str,
+        refusal: &Refusal,
+    ) -> Ending {
         let version = self
             .clients
             .connections
@@ -432,7 +355,7 @@ impl Shard {
     }
 }
 
-fn decode_connect(body: &[u8]) -> Result<Connect<'_>, Malformed> {
+pub(super) fn decode_connect(body: &[u8]) -> Result<Connect<'_>, Malformed> {
     let frame = Frame {
         packet_type: PacketType::Connect,
         flags: 0,

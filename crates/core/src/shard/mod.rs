@@ -17,8 +17,10 @@
 //! The shard changes only in `handle`. The same inputs give the same outputs.
 
 mod acknowledge;
+mod authenticate;
 mod close;
 mod connect;
+mod grant;
 mod group;
 mod peers;
 mod publish;
@@ -41,7 +43,7 @@ use crate::journal::{Durability, MessageId, Record};
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::peer::PeerMessage;
-use crate::policy::Policy;
+use crate::policy::{Decision, Origin, Policy};
 use crate::retained::Retained;
 use crate::routes::{Matches, Routes};
 use crate::settlement::{Settlement, Ticket};
@@ -61,6 +63,13 @@ pub enum Input<'a> {
     Opened {
         /// Its name from now on.
         connection: ConnectionId,
+    },
+    /// Where a connection comes from; said after `Opened` and before the first bytes, if at all.
+    Identified {
+        /// Which.
+        connection: ConnectionId,
+        /// What the policy is told.
+        origin: &'a Origin,
     },
     /// Bytes came.
     Received {
@@ -93,6 +102,15 @@ pub enum Input<'a> {
         /// How many, from the beginning.
         records: u64,
     },
+    /// What [`Decision::Pending`] has left open. A connection that has ended meanwhile is no error.
+    Decided {
+        /// Which.
+        connection: ConnectionId,
+        /// Anything but `Pending`.
+        decision: Decision,
+    },
+    /// The policy has other rules now: all grants are reviewed, and what Sessions have is checked.
+    PolicyChanged,
     /// Time has passed: what is due happens.
     Due,
     /// Ends all connections; CONNECT is refused from now on.
@@ -116,6 +134,10 @@ pub enum Command {
         /// All that was received on it.
         bytes: Vec<u8>,
     },
+    /// Read nothing from it until [`Resume`](Self::Resume).
+    Pause(ConnectionId),
+    /// Read from it again.
+    Resume(ConnectionId),
 }
 
 /// What a shard is made with.
@@ -237,6 +259,7 @@ impl Shard {
         let now = self.now;
         match input {
             Input::Opened { connection } => self.opened(now, connection),
+            Input::Identified { connection, origin } => self.policy.opened(connection, origin),
             Input::Received { connection, bytes } => self.received(now, connection, bytes),
             Input::Written { connection, bytes } => self.written(now, connection, bytes),
             Input::Lost { connection } => self.close(now, connection, Ending::ConnectionLost),
@@ -249,6 +272,11 @@ impl Shard {
                 self.clients.settlement.commit(records);
                 self.settled();
             }
+            Input::Decided {
+                connection,
+                decision,
+            } => self.decided(now, connection, decision),
+            Input::PolicyChanged => self.review_grants(now),
             Input::Due => self.due(now),
             Input::Stop => self.stop(now),
         }

@@ -13,6 +13,7 @@ use crate::id::{ConnectionId, SessionId, ShardId, ShardSet};
 use crate::journal::Record;
 use crate::message::Message;
 use crate::peer::PeerMessage;
+use crate::policy::Action;
 use crate::routes::{Matches, Routes, Subscription};
 use crate::session::{Delivery, SubscriptionIds};
 use crate::shared::Offered;
@@ -156,8 +157,7 @@ impl Shard {
         publish: &Publish<'_>,
         topic: &str,
     ) -> Option<ReasonCode> {
-        let client_id = &self.clients.sessions[session].client_id;
-        if !self.policy.publish(client_id, topic) {
+        if !self.clients.sessions[session].may(Action::Publish, topic) {
             return Some(ReasonCode::NotAuthorized);
         }
         // [MQTT-3.3.2-4]

@@ -41,6 +41,9 @@ impl Shard {
             return;
         }
         connection.last_received = now;
+        if matches!(connection.phase, Phase::Deciding(_)) {
+            return self.keep_for_later(now, id, bytes);
+        }
         let mut buffer = std::mem::take(&mut connection.partial);
         if buffer.is_empty() {
             let used = self.receive_from(now, id, bytes);
@@ -54,6 +57,17 @@ impl Shard {
             // A copy, so that what is kept is no larger than it says.
             buffer = buffer[used..].to_vec();
         }
+        self.keep_partial(now, id, buffer);
+    }
+
+    /// Keeps what comes while a decision is awaited; the driver has been asked to read no more.
+    fn keep_for_later(&mut self, now: Timestamp, id: ConnectionId, bytes: &[u8]) {
+        let Some(connection) = self.clients.connections.get_mut(id) else {
+            return;
+        };
+        let mut buffer = std::mem::take(&mut connection.partial);
+        self.clients.partial_bytes -= buffer.len();
+        buffer.extend_from_slice(bytes);
         self.keep_partial(now, id, buffer);
     }
 
@@ -90,6 +104,10 @@ impl Shard {
                     phase: Phase::Closing,
                     ..
                 }) => return bytes.len(),
+                Some(Connection {
+                    phase: Phase::Deciding(_),
+                    ..
+                }) => return used,
                 Some(connection) => {
                     let maximum = self.clients.limits.output_bytes_hard;
                     if connection.pending_output() > maximum {
@@ -123,6 +141,7 @@ impl Shard {
     }
 
     fn hand_over_connection(&mut self, id: ConnectionId, to: ShardId, bytes: &[u8]) {
+        self.policy.closed(id);
         self.clients.remove_connection(id);
         self.commands.push(Command::Move {
             connection: id,
@@ -155,7 +174,7 @@ impl Shard {
                 self.packet_before_connack(now, id, frame)?;
                 Ok(Flow::Continue)
             }
-            Phase::Closing => Ok(Flow::Continue),
+            Phase::Deciding(_) | Phase::Closing => Ok(Flow::Continue),
         }
     }
 
@@ -202,7 +221,7 @@ impl Shard {
             Packet::Disconnect(disconnect) => {
                 return Err(self.disconnect(session, disconnect));
             }
-            Packet::Auth(auth) => self.re_authenticate(id, auth)?,
+            Packet::Auth(auth) => self.re_authenticate(now, id, auth)?,
             Packet::Connect(_)
             | Packet::ConnAck(_)
             | Packet::SubAck(_)

@@ -16,6 +16,7 @@ use crate::fault::{Ending, Violation};
 use crate::id::{ConnectionId, SessionId};
 use crate::journal::Record;
 use crate::peer::PeerMessage;
+use crate::policy::Action;
 use crate::retained::RetainedStream;
 use crate::routes::{Subscribed, Subscription};
 use crate::session::SubscriptionIds;
@@ -76,7 +77,7 @@ impl Shard {
         &mut self,
         session: SessionId,
         text: &str,
-        mut wanted: Wanted,
+        wanted: Wanted,
         streams: &mut Vec<RetainedStream>,
     ) -> Result<ReasonCode, Ending> {
         let limits = &self.clients.limits;
@@ -96,13 +97,10 @@ impl Shard {
         {
             return Ok(ReasonCode::QuotaExceeded);
         }
-        let granted = self
-            .policy
-            .subscribe(&known.client_id, text, wanted.options.qos);
-        let Some(granted) = granted else {
+        let unshared = filter.share().map_or(filter, |(_, behind)| behind);
+        if !known.may(Action::Subscribe, unshared.as_str()) {
             return Ok(ReasonCode::NotAuthorized);
-        };
-        wanted.options.qos = granted;
+        }
         if filter.share().is_some() {
             // [MQTT-3.8.3-4]
             if wanted.options.no_local {
@@ -124,7 +122,7 @@ impl Shard {
             id,
         };
         self.clients.record(session, subscribed);
-        Ok(match granted {
+        Ok(match wanted.options.qos {
             QoS::AtMostOnce => ReasonCode::Success,
             QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
             QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
@@ -225,7 +223,7 @@ impl Shard {
     }
 
     /// Ends a subscription. False: there was none.
-    fn unsubscribe_from(&mut self, session: SessionId, filter: &str) -> bool {
+    pub(super) fn unsubscribe_from(&mut self, session: SessionId, filter: &str) -> bool {
         let ended = match filter.strip_prefix("$share/") {
             Some(group) => self.leave_group(session, group),
             None => self.end_subscription(session, filter),

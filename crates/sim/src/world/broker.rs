@@ -180,8 +180,11 @@ impl World {
     }
 
     fn obey(&mut self, seat: usize, command: Command) {
-        let (Command::Close(id) | Command::Abort(id) | Command::Move { connection: id, .. }) =
-            &command;
+        let (Command::Close(id)
+        | Command::Abort(id)
+        | Command::Pause(id)
+        | Command::Resume(id)
+        | Command::Move { connection: id, .. }) = &command;
         let Some(&number) = self.seats[seat].links.get(id) else {
             return;
         };
@@ -194,6 +197,8 @@ impl World {
                 self.seats[seat].release(id);
                 self.let_go(number);
             }
+            // Its policy decides at once.
+            Command::Pause(_) | Command::Resume(_) => {}
             Command::Abort(id) => {
                 self.seats[seat].release(id);
                 self.let_go(number);

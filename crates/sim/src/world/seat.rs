@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use dunlin_core::{
-    ConnectionId, Decision, Event, Input, Policy, Record, Refusal, Shard, ShardConfig, ShardId,
-    Timestamp,
+    Access, Action, ConnectionId, Decision, Event, Grant, Input, Policy, Record, Shard,
+    ShardConfig, ShardId, Timestamp,
 };
-use dunlin_packet::{Connect, QoS, ReasonCode};
+use dunlin_packet::{Connect, ReasonCode};
 
 use crate::network::LinkNumber;
 use crate::plan::Plan;
@@ -26,26 +26,28 @@ pub(super) struct Seat {
 }
 
 /// Lets everybody in, and sees Wills being published.
+#[derive(Clone, Debug)]
 struct Witness(Arc<Mutex<Vec<String>>>);
 
 impl Policy for Witness {
     fn connect(&mut self, _: ConnectionId, _: &Connect<'_>) -> Decision {
-        Decision::Accept { data: None }
+        Decision::accept(Grant {
+            access: Some(Arc::new(self.clone())),
+            ..Grant::default()
+        })
     }
 
     fn authenticate(&mut self, _: ConnectionId, _: &str, _: &[u8]) -> Decision {
-        Decision::Refuse(Refusal::new(ReasonCode::BadAuthenticationMethod))
+        Decision::refuse(ReasonCode::BadAuthenticationMethod)
     }
+}
 
-    fn publish(&self, _: &str, topic: &str) -> bool {
-        if topic.starts_with("will/") {
+impl Access for Witness {
+    fn allows(&self, action: Action, topic: &str) -> bool {
+        if action == Action::Publish && topic.starts_with("will/") {
             self.0.lock().expect("one thread").push(topic.to_owned());
         }
         true
-    }
-
-    fn subscribe(&self, _: &str, _: &str, wanted: QoS) -> Option<QoS> {
-        Some(wanted)
     }
 }
 
