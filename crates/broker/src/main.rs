@@ -1,5 +1,6 @@
 //! `dunlin`: the broker, and the client tools that come with it.
 
+mod admin;
 mod cli;
 mod server;
 
@@ -8,11 +9,11 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let first = args.next();
-    let tool = first
-        .as_ref()
-        .and_then(|name| name.to_str())
-        .and_then(cli::Tool::from_name);
-    match tool {
+    let name = first.as_ref().and_then(|name| name.to_str());
+    if name.is_some_and(admin::knows) {
+        return admin::run(std::env::args_os());
+    }
+    match name.and_then(cli::Tool::from_name) {
         Some(tool) => cli::run(tool, args),
         None => serve(),
     }

@@ -1,7 +1,7 @@
 //! The server process: one thread per shard, and the main thread that starts and stops them.
 
 mod clock;
-mod config;
+pub(crate) mod config;
 mod driver;
 mod log;
 mod mail;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use dunlin_packet::QoS;
 
+use super::field::choice;
+
 /// One place to listen, as meant: everything that it takes from the rest of the configuration is
 /// in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,27 +128,6 @@ pub(crate) enum Protocol {
     Quic = 16,
 }
 
-impl Protocol {
-    pub(crate) const ALL: [Protocol; 5] = [
-        Protocol::Mqtt,
-        Protocol::Mqtts,
-        Protocol::Ws,
-        Protocol::Wss,
-        Protocol::Quic,
-    ];
-
-    /// As it is written in the configuration, and as the scheme of a URL.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Protocol::Mqtt => "mqtt",
-            Protocol::Mqtts => "mqtts",
-            Protocol::Ws => "ws",
-            Protocol::Wss => "wss",
-            Protocol::Quic => "quic",
-        }
-    }
-}
-
 impl Protocols {
     /// All that comes over TCP; the first bytes tell them apart.
     pub(crate) const ANY: Protocols = Protocols(15);
@@ -240,3 +221,12 @@ impl Default for AccessConfig {
         }
     }
 }
+
+choice!(Protocol { Mqtt = "mqtt", Mqtts = "mqtts", Ws = "ws", Wss = "wss", Quic = "quic" });
+choice!(TlsVersion { V1_2 = "1.2", V1_3 = "1.3" });
+choice!(UserNameFrom {
+    Connect = "connect",
+    CommonName = "common_name",
+    Subject = "subject",
+    SubjectAlternativeName = "subject_alternative_name",
+});

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::field::{Field, choice};
+use super::value::Value;
+
 /// The log, as meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogConfig {
@@ -61,5 +64,70 @@ impl Default for LogConfig {
             subscriptions: false,
             timestamp: LogTimestamp::Utc,
         }
+    }
+}
+
+choice!(LogLevel { Error = "error", Warning = "warning", Info = "info", Debug = "debug" });
+
+impl LogDestination {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once(':').unwrap_or((text, "")) {
+            ("stdout", "") => Ok(LogDestination::Stdout),
+            ("stderr", "") => Ok(LogDestination::Stderr),
+            ("topic", "") => Ok(LogDestination::Topic),
+            ("syslog", "") => Ok(LogDestination::Syslog { facility: 3 }),
+            ("syslog", facility) => match facility.parse() {
+                Ok(facility @ 0..=23) => Ok(LogDestination::Syslog { facility }),
+                _ => Err(format!("`{facility}` is not a facility from 0 to 23")),
+            },
+            ("file", path) if !path.is_empty() => Ok(LogDestination::File(path.into())),
+            _ => Err(format!(
+                "`{text}` is not one of stdout, stderr, topic, syslog, syslog:FACILITY, file:PATH"
+            )),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            LogDestination::Stdout => "stdout".to_owned(),
+            LogDestination::Stderr => "stderr".to_owned(),
+            LogDestination::Topic => "topic".to_owned(),
+            LogDestination::Syslog { facility: 3 } => "syslog".to_owned(),
+            LogDestination::Syslog { facility } => format!("syslog:{facility}"),
+            LogDestination::File(path) => format!("file:{}", path.display()),
+        }
+    }
+}
+
+impl Field for Vec<LogDestination> {
+    fn read(value: Value) -> Result<Self, String> {
+        let list = Vec::<String>::read(value)?;
+        list.iter()
+            .map(|text| LogDestination::parse(text))
+            .collect()
+    }
+
+    fn write(&self) -> Value {
+        Value::List(self.iter().map(LogDestination::show).collect())
+    }
+}
+
+impl Field for LogTimestamp {
+    fn read(value: Value) -> Result<Self, String> {
+        Ok(match String::read(value)?.as_str() {
+            "none" => LogTimestamp::None,
+            "utc" => LogTimestamp::Utc,
+            "seconds" => LogTimestamp::Seconds,
+            format => LogTimestamp::Format(format.to_owned()),
+        })
+    }
+
+    fn write(&self) -> Value {
+        Value::Text(match self {
+            LogTimestamp::None => "none".to_owned(),
+            LogTimestamp::Utc => "utc".to_owned(),
+            LogTimestamp::Seconds => "seconds".to_owned(),
+            LogTimestamp::Format(format) => format.clone(),
+        })
     }
 }

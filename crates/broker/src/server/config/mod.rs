@@ -8,17 +8,34 @@
 //! | `listener` | [`ListenerConfig`]: addresses, protocols, TLS, access |
 //! | `bridge` | [`BridgeConfig`] |
 //! | `logging` | [`LogConfig`] |
-//! | `file` | the file as written |
+//! | `settings` | everything as written, from whatever source |
+//! | `keys` | the table of all keys; `value` and `field` are between it and the settings, `table` finds a key by its path |
+//! | `toml_file`, `source` | the file; the file, the environment and the command line, in this order |
+//! | `meant` | from settings to [`Config`] |
 //! | `served` | what can be written, and is not there yet |
 
 // Fields wait for the parts of the process that are to serve them; `served` refuses them until then.
 #![allow(dead_code, unused_imports)]
 
+mod address;
 mod bridge;
-mod file;
+mod check;
+mod error;
+mod field;
+pub(crate) mod flags;
+mod keys;
 mod listener;
 mod logging;
+mod meant;
+pub(crate) mod pages;
+mod quantity;
 mod served;
+mod settings;
+mod source;
+mod spelling;
+mod table;
+mod toml_file;
+mod value;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,9 +43,11 @@ use std::time::Duration;
 use dunlin_core::{AllowAll, Limits, Shard, ShardConfig, ShardId};
 
 pub(crate) use bridge::{
-    BridgeConfig, BridgeDirection, BridgeNotifications, BridgeRestart, BridgeStart, BridgeTls,
-    BridgeTopic,
+    BridgeConfig, BridgeDirection, BridgeNotifications, BridgeStart, BridgeTls, BridgeTopic,
+    BridgeVersion,
 };
+pub(crate) use check::check;
+pub(crate) use error::{ConfigError, Place, Problem};
 pub(crate) use listener::{
     AccessConfig, Family, ListenAddress, ListenerConfig, Protocol, Protocols, TlsConfig,
     TlsVersion, UserNameFrom,
@@ -77,44 +96,16 @@ pub(crate) enum Durability {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AuthenticationConfig {}
 
-/// What is wrong with a configuration.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    #[error("cannot read {}", path.display())]
-    Unreadable {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("{} is not a configuration", path.display())]
-    Invalid {
-        path: PathBuf,
-        source: Box<toml::de::Error>,
-    },
-    #[error(
-        "{path}: {address} accepts Clients from other machines, and nobody could be told from anybody: set allow_anonymous = true if that is meant"
-    )]
-    RemoteAnonymous {
-        path: String,
-        address: ListenAddress,
-    },
-    #[error("{path}: {key} must be {must}")]
-    Value {
-        path: String,
-        key: &'static str,
-        must: &'static str,
-    },
-    #[error("{key} is not served yet by this version")]
-    NotServed { key: String },
-}
-
 impl Config {
     /// The configuration that the command line and the file it names ask for.
     pub(crate) fn load(options: &ServerOptions) -> Result<Self, ConfigError> {
-        let config = file::load(options)?;
-        match served::first_unserved(&config) {
-            Some(key) => Err(ConfigError::NotServed { key }),
-            None => Ok(config),
-        }
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        let written = source::read(options, environment)?;
+        let config = meant::meant(&written.settings, &written.file)?;
+        served::all(&config)?;
+        Ok(config)
     }
 
     /// Shard `id` of this configuration.
@@ -127,3 +118,6 @@ impl Config {
         Shard::new(config, Box::new(AllowAll))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,17 @@
 
 use dunlin_packet::QoS;
 
-use super::{AccessConfig, Config, ListenAddress, ListenerConfig, LogConfig, Protocols};
+use super::{
+    AccessConfig, Config, ConfigError, ListenAddress, ListenerConfig, LogConfig, Protocols,
+};
+
+/// Whether everything is served that is asked for.
+pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
+    match first_unserved(config) {
+        Some(key) => Err(ConfigError::NotServed { key }),
+        None => Ok(()),
+    }
+}
 
 /// The first setting that differs from what is served, by its key.
 pub(super) fn first_unserved(config: &Config) -> Option<String> {

@@ -1,0 +1,294 @@
+//! The table of keys: everything that can be configured, once.
+//!
+//! From it come the reader of `dunlin.toml`, the flags, the variables of the environment, the diff
+//! of a reload, what `dunlin import` writes, docs/configuration.md, dunlin.example.toml and the
+//! schema. A new setting is a field and a line here.
+
+use super::field::Field;
+use super::settings::{ListenerSettings, Settings};
+use super::value::{Kind, Value};
+use super::{
+    BridgeConfig, BridgeDirection, BridgeNotifications, BridgeStart, BridgeTopic, BridgeVersion,
+    Durability, LogLevel, Protocol, TlsVersion, UserNameFrom,
+};
+
+/// One thing that can be configured, in settings of type `S`.
+pub(super) struct Key<S> {
+    /// Its name, with the table it stands in: `limits.packet_size`.
+    pub(super) path: &'static str,
+    pub(super) kind: Kind,
+    pub(super) change: Change,
+    /// What it means: one or two sentences. What holds without it is added where that is a value.
+    pub(super) doc: &'static str,
+    set: fn(&mut S, Value) -> Result<(), String>,
+    get: fn(&S) -> Value,
+}
+
+/// When a changed value takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// With a reload.
+    Reload,
+    /// When the process is started again.
+    Restart,
+}
+
+impl<S> Key<S> {
+    /// Sets the field.
+    pub(super) fn set(&self, settings: &mut S, value: Value) -> Result<(), String> {
+        (self.set)(settings, value)
+    }
+
+    /// The value of the field.
+    pub(super) fn get(&self, settings: &S) -> Value {
+        (self.get)(settings)
+    }
+
+    /// The flag of the command line, without its hyphens.
+    pub(super) fn flag(&self) -> String {
+        self.path.replace(['.', '_'], "-")
+    }
+
+    /// The variable of the environment.
+    pub(super) fn variable(&self) -> String {
+        format!("DUNLIN_{}", self.path.replace('.', "_").to_uppercase())
+    }
+}
+
+macro_rules! key {
+    ($path:literal, $kind:expr, $change:ident, $($field:ident).+, $doc:literal) => {
+        Key {
+            path: $path,
+            kind: $kind,
+            change: Change::$change,
+            doc: $doc,
+            set: |settings, value| {
+                settings.$($field).+ = Field::read(value)?;
+                Ok(())
+            },
+            get: |settings| settings.$($field).+.write(),
+        }
+    };
+}
+
+use Kind::*;
+
+/// Any number.
+const ANY: u64 = u64::MAX;
+const U16: u64 = u16::MAX as u64;
+const U32: u64 = u32::MAX as u64;
+
+/// Keys of the whole process.
+#[rustfmt::skip]
+pub(super) const PROCESS: &[Key<Settings>] = &[
+    key!("listen", List, Restart, listen,
+        "Addresses to listen on: `IP:PORT`, `HOST:PORT`, `*:PORT` for all addresses of the machine, or `unix:PATH`. Without this key and without a `[[listener]]`: `127.0.0.1:1883`."),
+    key!("shards", CountOrNone(1, 64), Restart, shards,
+        "Threads that serve Clients. `none`: one for each processor."),
+    key!("data_dir", Path, Restart, data_dir,
+        "Where Sessions, their queues and Retained Messages are kept. Without it they are in memory, and end with the process."),
+    key!("durability", Choice(Durability::WORDS), Restart, durability,
+        "What an acknowledgement promises: `fsync`, that the message outlives a power cut; `os`, that it outlives the process; `none`, nothing."),
+    key!("sys_interval", Time, Reload, sys_interval,
+        "How often the topics under `$SYS/broker` are published; 0 for never."),
+    key!("user", Text, Restart, user,
+        "The user to become when everything is bound, if started as root."),
+    key!("pid_file", Path, Restart, pid_file,
+        "Where the number of the process is written. `dunlin reload` looks there."),
+    key!("log.destinations", List, Restart, log.destinations,
+        "Where log lines go: any of `stdout`, `stderr`, `syslog` (or `syslog:FACILITY`), `topic`, `file:PATH`."),
+    key!("log.level", Choice(LogLevel::WORDS), Reload, log.level,
+        "The least important lines that are written."),
+    key!("log.connections", Flag, Reload, log.connections,
+        "Whether each connection and its end is logged."),
+    key!("log.subscriptions", Flag, Reload, log.subscriptions,
+        "Whether each SUBSCRIBE and UNSUBSCRIBE is logged."),
+    key!("log.timestamp", Text, Restart, log.timestamp,
+        "What a line begins with: `utc`, `seconds` since 1970, `none`, or a format of strftime(3)."),
+    key!("limits.packet_size", Size(128), Reload, limits.packet_size,
+        "The largest Control Packet that is accepted; announced as Maximum Packet Size."),
+    key!("limits.receive_maximum", Count(1, U16), Reload, limits.receive_maximum,
+        "Messages at QoS 2 that a Client may have sent and not released; announced as Receive Maximum."),
+    key!("limits.in_flight", Count(1, U16), Reload, limits.in_flight,
+        "Messages at QoS 1 and 2 in flight to a Client."),
+    key!("limits.topic_aliases_in", Count(0, U16), Reload, limits.topic_aliases_in,
+        "Topic Aliases that a Client may set; announced as Topic Alias Maximum."),
+    key!("limits.topic_aliases_out", Count(0, U16), Reload, limits.topic_aliases_out,
+        "Topic Aliases that the broker sets on a connection."),
+    key!("limits.queued_messages", Count(0, ANY), Reload, limits.queued_messages,
+        "Messages that wait in one Session."),
+    key!("limits.queued_bytes", Size(0), Reload, limits.queued_bytes,
+        "Bytes that wait in one Session."),
+    key!("limits.output_bytes", Size(0), Reload, limits.output_bytes,
+        "Bytes on their way to one connection, from which on messages wait in its Session."),
+    key!("limits.output_bytes_hard", Size(0), Reload, limits.output_bytes_hard,
+        "Bytes on their way to one connection, at which it is closed. At least twice `output_bytes` and `packet_size` together."),
+    key!("limits.all_output_bytes", Size(0), Reload, limits.all_output_bytes,
+        "Bytes on their way to all connections."),
+    key!("limits.sessions", Count(0, ANY), Reload, limits.sessions,
+        "Sessions."),
+    key!("limits.subscriptions", Count(0, ANY), Reload, limits.subscriptions,
+        "Subscriptions of one Session."),
+    key!("limits.all_subscriptions", Count(0, ANY), Reload, limits.all_subscriptions,
+        "Subscriptions of all Sessions."),
+    key!("limits.topic_levels", Count(1, ANY), Reload, limits.topic_levels,
+        "Topic Levels of a Topic Name."),
+    key!("limits.retained_messages", Count(0, ANY), Reload, limits.retained_messages,
+        "Retained Messages."),
+    key!("limits.retained_bytes", Size(0), Reload, limits.retained_bytes,
+        "Bytes of all Retained Messages."),
+    key!("limits.group_messages", Count(0, ANY), Reload, limits.group_messages,
+        "Messages that wait in one Shared Subscription."),
+    key!("limits.group_bytes", Size(0), Reload, limits.group_bytes,
+        "Bytes that wait in one Shared Subscription."),
+    key!("limits.waiting_bytes", Size(0), Reload, limits.waiting_bytes,
+        "Bytes that wait in all Sessions."),
+    key!("limits.partial_bytes", Size(0), Reload, limits.partial_bytes,
+        "Bytes of incomplete packets of all connections."),
+    key!("limits.session_expiry", SecondsOrNever(0, U32), Reload, limits.session_expiry,
+        "How long a Session outlives its connection at most; `never` lets it live for ever."),
+    key!("limits.keep_alive", SecondsOrNone(1, U16), Reload, limits.keep_alive,
+        "The longest Keep Alive. `none`: whatever the Client says."),
+    key!("limits.connect_timeout", Time, Reload, limits.connect_timeout,
+        "How long a connection may take until its CONNECT is there."),
+    key!("limits.close_timeout", Time, Reload, limits.close_timeout,
+        "How long a closing connection may take to read what was written to it."),
+];
+
+/// Keys of a listener. All but `name` and `address` stand outside of `[[listener]]` as well, and
+/// then hold for every listener that does not say otherwise.
+#[rustfmt::skip]
+pub(super) const LISTENER: &[Key<ListenerSettings>] = &[
+    key!("name", Text, Restart, name,
+        "What logs and metrics call the listener; its address, if it has no name."),
+    key!("address", Text, Restart, address,
+        "Where to listen: as in `listen`."),
+    key!("protocols", Choices(Protocol::WORDS), Restart, protocols,
+        "What a connection may speak; its first bytes tell which it is. Without this key, all of them but `quic`, and those in TLS if there is a certificate."),
+    key!("allow_anonymous", Flag, Reload, allow_anonymous,
+        "Whether Clients without a User Name are let in. Without this key: yes on addresses that only this machine reaches, if there is no `password_file`."),
+    key!("password_file", Path, Reload, password_file,
+        "Users and the hashes of their passwords, as `mosquitto_passwd` writes them."),
+    key!("acl_file", Path, Reload, acl_file,
+        "Who may publish and subscribe to what, in Mosquitto's format."),
+    key!("allow_zero_length_client_id", Flag, Reload, allow_zero_length_client_id,
+        "Whether a Client may leave the choice of its Client Identifier to the broker. Without this key: yes."),
+    key!("auto_id_prefix", Text, Reload, auto_id_prefix,
+        "What a Client Identifier begins with that the broker chose."),
+    key!("use_user_name_as_client_id", Flag, Restart, use_user_name_as_client_id,
+        "Whether the User Name takes the place of the Client Identifier. Without this key: no."),
+    key!("max_connections", Count(0, ANY), Restart, max_connections,
+        "Connections of the listener at the same time."),
+    key!("max_qos", Count(0, 2), Restart, max_qos,
+        "The highest QoS; announced as Maximum QoS. Without this key: 2."),
+    key!("max_topic_alias", Count(0, U16), Restart, max_topic_alias,
+        "Topic Aliases that a Client may set, instead of `limits.topic_aliases_in`."),
+    key!("mount_point", Text, Restart, mount_point,
+        "What is put before every topic of the listener's Clients, and taken off on the way to them."),
+    key!("proxy_protocol", Flag, Restart, proxy_protocol,
+        "Whether each connection begins with a PROXY protocol header, version 1 or 2. Only where nobody but the proxy can connect. Without this key: no."),
+    key!("origins", List, Restart, origins,
+        "Origins that a WebSocket handshake may come from, such as `https://example.org`. Without this key: any."),
+    key!("tls.certfile", Path, Reload, tls.certfile,
+        "The certificate chain of the server, PEM."),
+    key!("tls.keyfile", Path, Reload, tls.keyfile,
+        "Its private key, PEM."),
+    key!("tls.cafile", Path, Reload, tls.cafile,
+        "Authorities from which Clients' certificates may come, PEM."),
+    key!("tls.capath", Path, Reload, tls.capath,
+        "A directory with files of such authorities, `*.pem` and `*.crt`."),
+    key!("tls.crlfile", Path, Reload, tls.crlfile,
+        "Certificates of Clients that are not valid any more, PEM."),
+    key!("tls.require_certificate", Flag, Reload, tls.require_certificate,
+        "Whether a Client must show a certificate. Without this key: no."),
+    key!("tls.minimum_version", Choice(TlsVersion::WORDS), Restart, tls.minimum_version,
+        "The lowest version of TLS. Without this key: 1.2."),
+    key!("tls.ciphers", List, Restart, tls.ciphers,
+        "Cipher suites of TLS 1.2, by their OpenSSL or IANA names."),
+    key!("tls.ciphers_tls13", List, Restart, tls.ciphers_tls13,
+        "Cipher suites of TLS 1.3, by their IANA names."),
+    key!("tls.user_name", Choice(UserNameFrom::WORDS), Restart, tls.user_name,
+        "Where the User Name comes from: CONNECT, or a part of the Client's certificate. Without this key: `connect`."),
+    key!("tls.keylog", Path, Restart, tls.keylog,
+        "A file for the secrets of all connections, with which recordings of them can be decrypted. For debugging only."),
+];
+
+/// Keys of a `[[bridge]]`.
+#[rustfmt::skip]
+pub(super) const BRIDGE: &[Key<BridgeConfig>] = &[
+    key!("name", Text, Restart, name, "The name of the bridge."),
+    key!("addresses", List, Restart, addresses,
+        "Servers to connect to, as `HOST:PORT`: the first that answers."),
+    key!("round_robin", Flag, Restart, round_robin,
+        "Whether all addresses are equal. Otherwise the first is gone back to whenever it answers."),
+    key!("bind_address", Text, Restart, bind_address, "The local address to connect from."),
+    key!("start", Choice(BridgeStart::WORDS), Restart, start,
+        "When to connect: always, when messages wait, or once."),
+    key!("lazy_threshold", Count(1, U32), Restart, lazy_threshold,
+        "Messages that must wait before a lazy bridge connects."),
+    key!("lazy_idle_timeout", Time, Restart, lazy_idle_timeout,
+        "How long a lazy bridge stays without messages."),
+    key!("restart_base", Time, Restart, restart_base,
+        "How long to wait at least before connecting again."),
+    key!("restart_cap", Time, Restart, restart_cap,
+        "How long to wait at most, after many failures."),
+    key!("version", Choice(BridgeVersion::WORDS), Restart, version, "The version of MQTT."),
+    key!("try_private", Flag, Restart, try_private,
+        "Whether to tell a Mosquitto at the other end that this is a bridge (3.x)."),
+    key!("remote_client_id", Text, Restart, remote_client_id,
+        "The Client Identifier there. Without this key: the name, a dot and the host's name."),
+    key!("remote_user_name", Text, Restart, remote_user_name, "The User Name there."),
+    key!("remote_password", Secret, Restart, remote_password, "The Password there."),
+    key!("local_client_id", Text, Restart, local_client_id,
+        "The Client Identifier here. Without this key: `local.` and the remote one."),
+    key!("local_user_name", Text, Restart, local_user_name, "The User Name here."),
+    key!("local_password", Secret, Restart, local_password, "The Password here."),
+    key!("clean_session", Flag, Restart, clean_session,
+        "Whether the Session there ends with the connection."),
+    key!("local_clean_session", Flag, Restart, local_clean_session,
+        "Whether what waits here is forgotten with the connection. Without this key: as `clean_session`."),
+    key!("keep_alive", Time, Restart, keep_alive, "The Keep Alive, at least 5 s."),
+    key!("notifications", Choice(BridgeNotifications::WORDS), Restart, notifications,
+        "Where the state of the bridge is published, retained, as `1` or `0`."),
+    key!("notification_topic", Text, Restart, notification_topic,
+        "On which topic. Without this key: `$SYS/broker/connection/CLIENT/state`, with the remote Client Identifier."),
+    key!("attempt_unsubscribe", Flag, Restart, attempt_unsubscribe,
+        "Whether topics that are only sent are unsubscribed from there."),
+    key!("outgoing_retain", Flag, Restart, outgoing_retain,
+        "Whether messages are sent with RETAIN."),
+    key!("max_packet_size", SizeOrNone(20), Restart, max_packet_size,
+        "The largest packet that is sent."),
+    key!("tls.cafile", Path, Restart, tls.cafile,
+        "Authorities from which the server's certificate may come, PEM. Any key of `tls` but `insecure`, `alpn` and `minimum_version` makes the bridge speak TLS."),
+    key!("tls.capath", Path, Restart, tls.capath, "A directory with files of such authorities."),
+    key!("tls.use_os_certs", Flag, Restart, tls.use_os_certs,
+        "Whether the authorities count that the system trusts."),
+    key!("tls.certfile", Path, Restart, tls.certfile, "The certificate to show, PEM."),
+    key!("tls.keyfile", Path, Restart, tls.keyfile, "Its private key, PEM."),
+    key!("tls.insecure", Flag, Restart, tls.insecure,
+        "Whether the server's certificate may be for another host."),
+    key!("tls.alpn", Text, Restart, tls.alpn, "The protocol to ask for in the TLS handshake."),
+    key!("tls.minimum_version", Choice(TlsVersion::WORDS), Restart, tls.minimum_version,
+        "The lowest version of TLS."),
+];
+
+/// Keys of a `[[bridge.topic]]`.
+#[rustfmt::skip]
+pub(super) const TOPIC: &[Key<BridgeTopic>] = &[
+    key!("pattern", Text, Restart, pattern,
+        "A Topic Filter. Empty: the two prefixes are topics that stand for each other."),
+    key!("direction", Choice(BridgeDirection::WORDS), Restart, direction,
+        "Which way messages go."),
+    key!("qos", Count(0, 2), Restart, qos, "The highest QoS."),
+    key!("local_prefix", Text, Restart, local_prefix,
+        "What topics here have before the pattern."),
+    key!("remote_prefix", Text, Restart, remote_prefix,
+        "What topics there have before the pattern."),
+];
+
+/// The keys of listeners that may stand outside of `[[listener]]`.
+pub(super) fn inherited() -> impl Iterator<Item = &'static Key<ListenerSettings>> {
+    LISTENER
+        .iter()
+        .filter(|key| !matches!(key.path, "name" | "address"))
+}

@@ -1,0 +1,166 @@
+//! From what was written to what is meant.
+
+use dunlin_core::{Limits, ShardId};
+use dunlin_packet::QoS;
+
+use super::address;
+use super::error::{ConfigError, Place, Problem};
+use super::keys;
+use super::settings::{ListenerSettings, Settings, Strictness, TlsSettings};
+use super::value::Value;
+use super::{AccessConfig, AuthenticationConfig, Config, ListenerConfig, Protocols, TlsConfig};
+
+/// The configuration that `settings` mean. `file` is where they were written, for the errors.
+pub(super) fn meant(settings: &Settings, file: &Place) -> Result<Config, ConfigError> {
+    let wrong = |problem| ConfigError::at(file.clone(), problem);
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let shards = settings.shards.unwrap_or_else(processors);
+    let shards = shards.clamp(1, ShardId::MAXIMUM);
+    let listeners = listeners(settings).map_err(wrong)?;
+    Ok(Config {
+        listeners,
+        shards,
+        limits: limits(&settings.limits, shards),
+        data_dir: settings.data_dir.clone(),
+        durability: settings.durability,
+        sys_interval: (!settings.sys_interval.is_zero()).then_some(settings.sys_interval),
+        log: settings.log.clone(),
+        authentication: AuthenticationConfig::default(),
+        bridges: settings.bridges.clone(),
+        user: settings.user.clone(),
+        pid_file: settings.pid_file.clone(),
+    })
+}
+
+/// All listeners: those of `listen`, and those with tables of their own.
+fn listeners(settings: &Settings) -> Result<Vec<ListenerConfig>, Problem> {
+    let standard = || vec![address::show(&address::loopback(1883))];
+    let addresses = match &settings.listen {
+        Some(addresses) => addresses.clone(),
+        None if settings.listeners.is_empty() => standard(),
+        None => Vec::new(),
+    };
+    let plain = addresses.into_iter().map(|address| ListenerSettings {
+        address: Some(address),
+        ..ListenerSettings::default()
+    });
+    plain
+        .chain(settings.listeners.iter().cloned())
+        .map(|listener| {
+            let listener = inherit(listener, &settings.defaults);
+            listener_meant(listener, settings.strict)
+        })
+        .collect()
+}
+
+/// A listener with what it does not say itself taken from the defaults.
+fn inherit(mut listener: ListenerSettings, defaults: &ListenerSettings) -> ListenerSettings {
+    for key in keys::inherited() {
+        let inherited = key.get(defaults);
+        if key.get(&listener) == Value::Nothing && inherited != Value::Nothing {
+            key.set(&mut listener, inherited)
+                .expect("what a field gives it takes");
+        }
+    }
+    listener
+}
+
+fn listener_meant(
+    listener: ListenerSettings,
+    strict: Strictness,
+) -> Result<ListenerConfig, Problem> {
+    let written = listener.address.ok_or(Problem::NoAddress)?;
+    let value = |key: &str, wrong| Problem::Value {
+        key: key.to_owned(),
+        wrong,
+    };
+    let address = address::parse(&written).map_err(|wrong| value("address", wrong))?;
+    let has_users = listener.password_file.is_some();
+    let tls = tls(listener.tls).map_err(|wrong| value("tls", wrong))?;
+    let identified = tls
+        .as_ref()
+        .is_some_and(|tls| tls.require_certificate || tls.user_name != Default::default());
+    let allow_anonymous = listener
+        .allow_anonymous
+        .unwrap_or(address.is_local() && !has_users && strict == Strictness::Refuse);
+    let nobody = !allow_anonymous && !has_users && !identified;
+    if nobody && !address.is_local() && strict == Strictness::Refuse {
+        return Err(Problem::RemoteAnonymous { address: written });
+    }
+    let protocols = match &listener.protocols {
+        Some(protocols) => Protocols::of(protocols),
+        None => Protocols::ANY,
+    };
+    Ok(ListenerConfig {
+        name: listener.name.unwrap_or_else(|| address.to_string()),
+        protocols,
+        tls,
+        proxy_protocol: listener.proxy_protocol.unwrap_or(false),
+        origins: listener.origins.unwrap_or_default(),
+        access: AccessConfig {
+            allow_anonymous,
+            password_file: listener.password_file,
+            acl_file: listener.acl_file,
+            allow_zero_length_client_id: listener.allow_zero_length_client_id.unwrap_or(true),
+            auto_id_prefix: listener.auto_id_prefix,
+            use_user_name_as_client_id: listener.use_user_name_as_client_id.unwrap_or(false),
+        },
+        max_connections: listener.max_connections,
+        max_qos: match listener.max_qos {
+            Some(0) => QoS::AtMostOnce,
+            Some(1) => QoS::AtLeastOnce,
+            _ => QoS::ExactlyOnce,
+        },
+        max_topic_alias: listener.max_topic_alias,
+        mount_point: listener.mount_point,
+        address,
+    })
+}
+
+/// How a listener speaks TLS, if it has a certificate.
+fn tls(tls: TlsSettings) -> Result<Option<TlsConfig>, String> {
+    let (certfile, keyfile) = match (tls.certfile, tls.keyfile) {
+        (Some(certfile), Some(keyfile)) => (certfile, keyfile),
+        (Some(_), None) => return Err("certfile needs a keyfile".to_owned()),
+        (None, Some(_)) => return Err("keyfile needs a certfile".to_owned()),
+        (None, None) => return Ok(None),
+    };
+    let require_certificate = tls.require_certificate.unwrap_or(false);
+    if require_certificate && tls.cafile.is_none() && tls.capath.is_none() {
+        return Err("require_certificate needs a cafile or a capath".to_owned());
+    }
+    Ok(Some(TlsConfig {
+        certfile,
+        keyfile,
+        cafile: tls.cafile,
+        capath: tls.capath,
+        crlfile: tls.crlfile,
+        require_certificate,
+        minimum_version: tls.minimum_version.unwrap_or_default(),
+        ciphers: tls.ciphers.unwrap_or_default(),
+        ciphers_tls13: tls.ciphers_tls13.unwrap_or_default(),
+        user_name: tls.user_name.unwrap_or_default(),
+        keylog: tls.keylog,
+    }))
+}
+
+/// The limits of one shard: bounds that are meant for the whole process are shared out.
+fn limits(written: &Limits, shards: usize) -> Limits {
+    let mut limits = written.clone();
+    // However much a Client is sent at once, it may answer while it reads.
+    let largest_packet = limits.packet_size as usize;
+    let least = limits.output_bytes.saturating_add(largest_packet);
+    limits.output_bytes_hard = limits.output_bytes_hard.max(least.saturating_mul(2));
+    for total in [
+        &mut limits.all_output_bytes,
+        &mut limits.sessions,
+        &mut limits.all_subscriptions,
+        &mut limits.retained_messages,
+        &mut limits.retained_bytes,
+        &mut limits.waiting_bytes,
+        &mut limits.partial_bytes,
+    ] {
+        *total = total.div_ceil(shards);
+    }
+    limits
+}

@@ -1,0 +1,120 @@
+//! The configuration as written, from whatever source, before anything is concluded from it.
+//!
+//! A file, the environment and the command line set fields here; [`meant`](super::meant) makes a
+//! [`Config`](super::Config) of them. A field that is `Option` has no value of its own: what holds
+//! then follows from others.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dunlin_core::Limits;
+
+use super::field::{Field, choice};
+use super::value::Value;
+use super::{BridgeConfig, Durability, LogConfig, Protocol, TlsVersion, UserNameFrom};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// Addresses of listeners that have nothing of their own.
+    pub(super) listen: Option<Vec<String>>,
+    /// What listeners have that do not say otherwise.
+    pub(super) defaults: ListenerSettings,
+    /// Listeners with settings of their own.
+    pub(super) listeners: Vec<ListenerSettings>,
+    pub(super) bridges: Vec<BridgeConfig>,
+    pub(super) shards: Option<usize>,
+    /// Limits as written: those of the process are not shared out yet.
+    pub(super) limits: Limits,
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) durability: Durability,
+    /// 0: none.
+    pub(super) sys_interval: Duration,
+    pub(super) log: LogConfig,
+    pub(super) user: Option<String>,
+    pub(super) pid_file: Option<PathBuf>,
+    /// Whether listeners are bound for which nobody could ever be let in. Mosquitto does that.
+    pub(super) strict: Strictness,
+}
+
+/// What is made of a listener for other machines that lets nobody in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Strictness {
+    /// An error: it cannot be meant.
+    #[default]
+    Refuse,
+    /// It is bound, and lets nobody in.
+    Accept,
+}
+
+/// A listener as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ListenerSettings {
+    pub(super) name: Option<String>,
+    pub(super) address: Option<String>,
+    pub(super) protocols: Option<Vec<Protocol>>,
+    pub(super) proxy_protocol: Option<bool>,
+    pub(super) origins: Option<Vec<String>>,
+    pub(super) allow_anonymous: Option<bool>,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) acl_file: Option<PathBuf>,
+    pub(super) allow_zero_length_client_id: Option<bool>,
+    pub(super) auto_id_prefix: Option<String>,
+    pub(super) use_user_name_as_client_id: Option<bool>,
+    pub(super) max_connections: Option<usize>,
+    pub(super) max_qos: Option<u16>,
+    pub(super) max_topic_alias: Option<u16>,
+    pub(super) mount_point: Option<String>,
+    pub(super) tls: TlsSettings,
+}
+
+/// TLS as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct TlsSettings {
+    pub(super) certfile: Option<PathBuf>,
+    pub(super) keyfile: Option<PathBuf>,
+    pub(super) cafile: Option<PathBuf>,
+    pub(super) capath: Option<PathBuf>,
+    pub(super) crlfile: Option<PathBuf>,
+    pub(super) require_certificate: Option<bool>,
+    pub(super) minimum_version: Option<TlsVersion>,
+    pub(super) ciphers: Option<Vec<String>>,
+    pub(super) ciphers_tls13: Option<Vec<String>>,
+    pub(super) user_name: Option<UserNameFrom>,
+    pub(super) keylog: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            listen: None,
+            defaults: ListenerSettings::default(),
+            listeners: Vec::new(),
+            bridges: Vec::new(),
+            shards: None,
+            limits: Limits::default(),
+            data_dir: None,
+            durability: Durability::default(),
+            sys_interval: Duration::ZERO,
+            log: LogConfig::default(),
+            user: None,
+            pid_file: None,
+            strict: Strictness::default(),
+        }
+    }
+}
+
+choice!(Durability { Fsync = "fsync", Os = "os", None = "none" });
+
+impl Field for Vec<Protocol> {
+    fn read(value: Value) -> Result<Self, String> {
+        let list = Vec::<String>::read(value)?;
+        list.into_iter()
+            .map(|word| Protocol::read(Value::Text(word)))
+            .collect()
+    }
+
+    fn write(&self) -> Value {
+        Value::List(self.iter().map(|it| it.word().to_owned()).collect())
+    }
+}
