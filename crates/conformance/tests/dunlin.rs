@@ -12,7 +12,7 @@ use dunlin_conformance::{Broker, cases, runner};
 use libtest_mimic::{Arguments, Trial};
 
 /// Whether `dunlin` speaks MQTT over WebSocket; while it does not, those cases are shown as ignored.
-const SERVES_WEBSOCKET: bool = false;
+const SERVES_WEBSOCKET: bool = true;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();

@@ -2,10 +2,11 @@
 
 use std::io::{self, IoSlice, Write};
 use std::mem;
-use std::net::Shutdown;
+use std::os::fd::AsRawFd;
 
-use mio::net::TcpStream;
+use mio::unix::SourceFd;
 use mio::{Interest, Registry};
+use socket2::Socket;
 
 use crate::reactor::{enqueue, token};
 use crate::table::{Connection, Phase};
@@ -38,11 +39,12 @@ pub enum WriteState {
 }
 
 impl Reactor {
-    /// Writes `slices`, in order, with one system call (one more for every 1024 slices).
+    /// Writes `slices`, in order, with one system call (one more for every 1024 slices; with
+    /// layers, one for every 64 KiB). What a layer has taken counts as written: the reactor itself
+    /// sends the rest of it, and less than two such portions are ever kept for a connection.
     pub fn write(&mut self, id: ConnectionId, slices: &[IoSlice<'_>]) -> Written {
         let mut bytes = 0;
         let state = self.write_some(id, slices, &mut bytes);
-        self.counters.bytes_out += bytes as u64;
         Written { bytes, state }
     }
 
@@ -61,6 +63,9 @@ impl Reactor {
         if connection.blocked {
             return WriteState::Blocked;
         }
+        if connection.layers.is_some() {
+            return self.write_layers(id, slices, bytes);
+        }
         for slices in slices.chunks(SLICES_PER_CALL) {
             let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
             if wanted == 0 {
@@ -70,6 +75,7 @@ impl Reactor {
             let failure = match write_once(&mut connection.stream, slices) {
                 Ok(count) => {
                     *bytes += count;
+                    self.counters.bytes_out += count as u64;
                     if count == wanted {
                         continue;
                     }
@@ -81,13 +87,105 @@ impl Reactor {
                 }
                 Err(error) => error,
             };
-            connection.phase = Phase::Broken(failure.raw_os_error().unwrap_or(0));
+            return self.break_off(id, &failure);
+        }
+        WriteState::Complete
+    }
+
+    /// As [`Reactor::write_some`], for a connection with layers.
+    fn write_layers(
+        &mut self,
+        id: ConnectionId,
+        slices: &[IoSlice<'_>],
+        bytes: &mut usize,
+    ) -> WriteState {
+        loop {
+            self.encoded.clear();
+            let layers = self.table.get_mut(id).and_then(|c| c.layers.as_mut());
+            let layers = layers.expect("the caller has looked");
+            let taken = layers.wrap(slices, *bytes, &mut self.encoded);
+            if taken == 0 {
+                return WriteState::Complete;
+            }
+            *bytes += taken;
+            match self.send_encoded(id) {
+                WriteState::Complete => {}
+                blocked_or_gone => return blocked_or_gone,
+            }
+        }
+    }
+
+    /// Sends what layers have put into `encoded`. What the kernel does not take is kept in them.
+    pub(crate) fn send_encoded(&mut self, id: ConnectionId) -> WriteState {
+        let connection = self.table.get_mut(id).expect("the caller has looked");
+        if self.encoded.is_empty() {
+            return WriteState::Complete;
+        }
+        let mut sent = 0;
+        if !connection.blocked {
+            self.counters.writes += 1;
+            match write_once(&mut connection.stream, &[IoSlice::new(&self.encoded)]) {
+                Ok(count) => sent = count,
+                Err(error) => return self.break_off(id, &error),
+            }
+            self.counters.bytes_out += sent as u64;
+        }
+        let rest = &self.encoded[sent..];
+        if rest.is_empty() {
+            return WriteState::Complete;
+        }
+        if let Some(layers) = &mut connection.layers {
+            layers.keep(rest);
+        }
+        if connection.blocked {
+            return WriteState::Blocked;
+        }
+        self.counters.blocked_writes += 1;
+        match block(self.poll.registry(), id, connection) {
+            Ok(()) => WriteState::Blocked,
+            Err(error) => self.break_off(id, &error),
+        }
+    }
+
+    /// Sends what layers have kept, as the kernel has room again. True: all of it.
+    pub(crate) fn send_kept(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.table.get_mut(id) else {
+            return false;
+        };
+        let Some(layers) = &mut connection.layers else {
+            return true;
+        };
+        while !layers.unsent().is_empty() {
+            self.counters.writes += 1;
+            let outcome = match write_once(&mut connection.stream, &[IoSlice::new(layers.unsent())])
+            {
+                Ok(0) => block(self.poll.registry(), id, connection),
+                Ok(count) => {
+                    self.counters.bytes_out += count as u64;
+                    layers.note_sent(count);
+                    continue;
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                let _ = self.break_off(id, &error);
+            }
+            return false;
+        }
+        true
+    }
+
+    /// Writing failed: the next turn delivers what the peer had sent, and then reports the end.
+    fn break_off(&mut self, id: ConnectionId, failure: &io::Error) -> WriteState {
+        if let Some(connection) = self.table.get_mut(id) {
+            if connection.phase == Phase::Open {
+                connection.phase = Phase::Broken(failure.raw_os_error().unwrap_or(0));
+            }
             if !mem::replace(&mut connection.queued, true) {
                 self.ready.push(id);
             }
-            return WriteState::Gone;
         }
-        WriteState::Complete
+        WriteState::Gone
     }
 
     /// Ends the connection in order: the peer gets what was written, then FIN. `id` is invalid at
@@ -95,13 +193,26 @@ impl Reactor {
     /// limits of [`LingerConfig`](crate::LingerConfig), reading and discarding, so that the last
     /// packet is not destroyed by a reset.
     pub fn close(&mut self, id: ConnectionId) {
+        if self.table.contains(id) {
+            self.counters.closed_by_us += 1;
+            self.end_in_order(id);
+        }
+    }
+
+    /// What layers have to say at the end, what they have kept, then FIN; then the connection
+    /// lingers, or is gone if there is nobody to linger for.
+    pub(crate) fn end_in_order(&mut self, id: ConnectionId) {
         let Some(connection) = self.table.get_mut(id) else {
             return;
         };
-        self.counters.closed_by_us += 1;
-        let open = connection.phase == Phase::Open;
-        let lingers = open && self.config.linger.count > 0;
-        if !lingers || connection.stream.shutdown(Shutdown::Write).is_err() {
+        if let (Phase::Open, Some(layers)) = (connection.phase, &mut connection.layers) {
+            self.encoded.clear();
+            layers.say_goodbye(&mut self.encoded);
+            let _ = self.send_encoded(id);
+        }
+        let connection = self.table.get_mut(id).expect("looked up above");
+        let lingers = connection.phase == Phase::Open && self.config.linger.count > 0;
+        if !lingers || !connection.finish_writing() {
             drop(self.remove(id));
             return;
         }
@@ -118,7 +229,7 @@ impl Reactor {
         let connection = self.table.get_mut(id).expect("just renamed");
         connection.phase = Phase::Lingering(self.config.linger.bytes);
         connection.paused = self.config.linger.bytes == 0;
-        connection.blocked = false;
+        connection.blocked &= connection.layers.is_some();
         connection.queued = false; // The entry on the ready list has the old id.
         enqueue(&mut self.ready, id, connection);
         self.counters.open -= 1;
@@ -156,11 +267,12 @@ impl Reactor {
     /// handler hears no more of it. `None` if it was invalid already. The new reactor starts
     /// afresh: neither paused, nor blocked.
     pub fn detach(&mut self, id: ConnectionId) -> Option<Transport> {
-        let Connection { mut stream, .. } = self.remove(id)?;
-        let gone = self.poll.registry().deregister(&mut stream);
+        let Connection { stream, layers, .. } = self.remove(id)?;
+        let registry = self.poll.registry();
+        let gone = registry.deregister(&mut SourceFd(&stream.as_raw_fd()));
         gone.expect("a registered connection can be deregistered");
         self.counters.detached += 1;
-        Some(Transport { stream })
+        Some(Transport { stream, layers })
     }
 
     /// Takes over a connection. Bytes that wait in the kernel, or its end, are delivered by the
@@ -173,14 +285,14 @@ impl Reactor {
         if self.counters.open >= maximum {
             return Err(AttachError::MaximumConnections { maximum });
         }
-        let id = self.insert(transport.stream)?;
+        let id = self.insert(transport.stream, transport.layers)?;
         self.counters.attached += 1;
         Ok(id)
     }
 }
 
 /// One send(2) or writev(2). A kernel that takes nothing now is no error, but a count of 0.
-fn write_once(stream: &mut TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+fn write_once(stream: &mut Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     loop {
         let written = match slices {
             [slice] => stream.write(slice),
@@ -201,5 +313,9 @@ fn block(registry: &Registry, id: ConnectionId, connection: &mut Connection) -> 
         return Ok(());
     }
     let interest = Interest::READABLE | Interest::WRITABLE;
-    registry.reregister(&mut connection.stream, token(id), interest)
+    registry.reregister(
+        &mut SourceFd(&connection.stream.as_raw_fd()),
+        token(id),
+        interest,
+    )
 }

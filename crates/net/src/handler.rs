@@ -1,9 +1,8 @@
 //! What a reactor tells its owner.
 
 use std::io;
-use std::net::SocketAddr;
 
-use crate::{ConnectionId, ListenerId};
+use crate::{Address, ConnectionId, LayerError, ListenerId, Peer};
 
 /// Receives what happens in a turn.
 ///
@@ -16,7 +15,14 @@ pub trait Handler {
     /// A listener accepted `connection`.
     fn accepted(&mut self, connection: ConnectionId, accepted: &Accepted);
 
-    /// Bytes from the peer, at least one, at most the reactor's scratch buffer. They are gone
+    /// Who the peer of `connection` is, once the first bytes have shown how it speaks MQTT. Told
+    /// once, before the first `received` and perhaps in the same turn; a reactor that the
+    /// connection moves to does not repeat it.
+    fn introduced(&mut self, connection: ConnectionId, peer: Peer) {
+        let _ = (connection, peer);
+    }
+
+    /// Bytes of MQTT from the peer, at least one, at most the reactor's scratch buffer. They are gone
     /// when this call returns.
     fn received(&mut self, connection: ConnectionId, bytes: &[u8]);
 
@@ -43,15 +49,15 @@ pub struct Accepted {
     /// The listener that it came in by.
     pub listener: ListenerId,
     /// The peer's address.
-    pub peer: SocketAddr,
+    pub peer: Address,
     /// Our address, as the peer knows it.
-    pub local: SocketAddr,
+    pub local: Address,
 }
 
 /// Why a connection ended that the caller did not end.
 #[derive(Debug, thiserror::Error)]
 pub enum Closed {
-    /// The peer sent FIN.
+    /// The peer sent FIN, or what means the same in a layer: a Close frame.
     #[error("closed by the peer")]
     ByPeer,
     /// The peer sent RST, or was gone when we wrote.
@@ -60,6 +66,9 @@ pub enum Closed {
     /// The peer no longer answers; the kernel gave up.
     #[error("the peer does not answer")]
     TimedOut,
+    /// A layer ended the connection, as the peer broke its protocol, or was not let in.
+    #[error(transparent)]
+    Layer(LayerError),
     /// Anything else that the kernel reported.
     #[error("connection failed: {0}")]
     Failed(io::Error),
@@ -85,7 +94,7 @@ pub enum Refused {
     #[error("connection from {peer} closed: the maximum of {maximum} connections is reached")]
     MaximumConnections {
         /// Who was turned away.
-        peer: SocketAddr,
+        peer: Address,
         /// The configured maximum.
         maximum: usize,
     },

@@ -35,7 +35,7 @@
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let mut reactor = Reactor::new(ReactorConfig::default())?;
-//!     reactor.listen(bind(([127, 0, 0, 1], 7).into(), 1024)?, ListenerId(0))?;
+//!     reactor.listen(bind(([127, 0, 0, 1], 7).into(), 1024)?, ListenerOptions::new(ListenerId(0)).into())?;
 //!     let mut echo = Echo::default();
 //!     loop {
 //!         reactor.turn(None, &mut echo)?;
@@ -55,6 +55,9 @@
 //! | `id` | [`ConnectionId`], [`ListenerId`] |
 //! | `listener` | binding, and the accepting side's patience when the system is exhausted |
 //! | `table` | the dense table of connections, and what is known about each |
+//! | `layers` | what lies between a socket and MQTT: detection by the first byte, WebSocket |
+//! | `options` | what a listener serves |
+//! | `peer` | who is at the other end |
 //! | `linger` | connections that are closed for the caller and still wait for the peer's FIN |
 //! | `transport` | a connection between two reactors |
 //! | `waker` | waking a reactor from another thread |
@@ -64,9 +67,12 @@ mod commands;
 mod config;
 mod handler;
 mod id;
+mod layers;
 mod linger;
 mod listener;
 pub mod mailbox;
+mod options;
+mod peer;
 mod reactor;
 mod table;
 mod transport;
@@ -76,7 +82,11 @@ pub use commands::{WriteState, Written};
 pub use config::{LingerConfig, ReactorConfig, ReactorCounters};
 pub use handler::{Accepted, Closed, Handler, Refused};
 pub use id::{ConnectionId, ListenerId};
+pub use layers::LayerError;
+pub use layers::websocket;
 pub use listener::{ListenError, bind};
+pub use options::{ListenerOptions, Origins, Protocols};
+pub use peer::{Address, Carrier, Peer};
 pub use reactor::Reactor;
 pub use transport::{AttachError, Transport};
 pub use waker::Waker;

@@ -74,7 +74,7 @@ mod tests {
     fn connection() -> Connection {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        Connection::new(mio::net::TcpStream::from_std(stream))
+        Connection::new(stream.into(), None)
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{ListenerId, Refused};
+use crate::{Address, ListenerOptions, Refused};
 
 /// How long accepting stops when descriptors or kernel memory are exhausted and no connection
 /// ends.
@@ -118,7 +119,7 @@ pub(crate) struct Listeners {
 #[derive(Debug)]
 struct Door {
     listener: mio::net::TcpListener,
-    id: ListenerId,
+    options: Arc<ListenerOptions>,
     /// The kernel may hold connections that we have not accepted: an event came, and no accept
     /// since has found the backlog empty.
     ready: bool,
@@ -129,8 +130,8 @@ impl Listeners {
         self.doors.len()
     }
 
-    pub(crate) fn id(&self, position: usize) -> ListenerId {
-        self.doors[position].id
+    pub(crate) fn options(&self, position: usize) -> &Arc<ListenerOptions> {
+        &self.doors[position].options
     }
 
     /// Registers `listener` under `token`, behind the others.
@@ -139,7 +140,7 @@ impl Listeners {
         registry: &Registry,
         token: Token,
         listener: TcpListener,
-        id: ListenerId,
+        options: Arc<ListenerOptions>,
     ) -> Result<(), ListenError> {
         let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
         let address = listener.local_addr().unwrap_or(unspecified);
@@ -147,7 +148,7 @@ impl Listeners {
             .map_err(|source| ListenError::new(address, source))?;
         self.doors.push(Door {
             listener,
-            id,
+            options,
             ready: true,
         });
         Ok(())
@@ -194,17 +195,17 @@ impl Listeners {
 
     /// The next connection that waits at the listener at `position`, or why there is none now;
     /// `None` when none waits. A failure for want of a resource suspends accepting.
-    pub(crate) fn accept(
-        &mut self,
-        position: usize,
-    ) -> Option<Result<(TcpStream, SocketAddr), Refused>> {
+    pub(crate) fn accept(&mut self, position: usize) -> Option<Result<(Socket, Address), Refused>> {
         let door = self.doors.get_mut(position)?;
         if !door.ready {
             return None;
         }
         loop {
             let error = match door.listener.accept() {
-                Ok(accepted) => return Some(Ok(accepted)),
+                Ok((stream, peer)) => {
+                    let stream = Socket::from(OwnedFd::from(stream));
+                    return Some(Ok((stream, Address::Ip(peer))));
+                }
                 Err(error) => error,
             };
             if error.kind() == io::ErrorKind::WouldBlock {

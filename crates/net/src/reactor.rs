@@ -8,18 +8,22 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::mem;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+use socket2::Socket;
 
+use crate::layers::Layers;
 use crate::linger::Linger;
 use crate::listener::Listeners;
 use crate::table::{Connection, Phase, Table};
 use crate::{
-    Accepted, Closed, ConnectionId, Handler, ListenError, ListenerId, ReactorConfig,
-    ReactorCounters, Refused, Waker,
+    Accepted, Address, Carrier, Closed, ConnectionId, Handler, ListenError, ListenerOptions, Peer,
+    ReactorConfig, ReactorCounters, Refused, Waker,
 };
 
 /// Connections have their index as token; these two count from the other end.
@@ -32,6 +36,10 @@ pub struct Reactor {
     pub(crate) poll: Poll,
     events: Events,
     scratch: Box<[u8]>,
+    /// What layers have encoded and the kernel is to take; empty between uses.
+    pub(crate) encoded: Vec<u8>,
+    /// Connections whose layers have kept something that the kernel may take now.
+    unblocked: Vec<ConnectionId>,
     pub(crate) table: Table,
     /// Connections to read in the next pass.
     pub(crate) ready: Vec<ConnectionId>,
@@ -56,6 +64,8 @@ impl Reactor {
             poll,
             events: Events::with_capacity(config.events_per_turn.max(1)),
             scratch: vec![0; config.scratch_bytes.max(1)].into_boxed_slice(),
+            encoded: Vec::new(),
+            unblocked: Vec::new(),
             table: Table::default(),
             ready: Vec::new(),
             reading: Vec::new(),
@@ -80,12 +90,17 @@ impl Reactor {
         }
     }
 
-    /// Accepts connections from `listener` from now on. To share one listening socket between
-    /// reactors, give each a `try_clone` of it: whoever is first gets a connection.
+    /// Accepts connections from `listener` from now on, and serves them as `options` say. To share
+    /// one listening socket between reactors, give each a `try_clone` of it: whoever is first gets
+    /// a connection.
     ///
     /// # Errors
     /// When the kernel cannot watch the socket, or the reactor has 1024 listeners.
-    pub fn listen(&mut self, listener: TcpListener, id: ListenerId) -> Result<(), ListenError> {
+    pub fn listen(
+        &mut self,
+        listener: TcpListener,
+        options: Arc<ListenerOptions>,
+    ) -> Result<(), ListenError> {
         let position = self.listeners.len();
         if position == MAXIMUM_LISTENERS {
             return Err(ListenError::TooMany {
@@ -94,7 +109,7 @@ impl Reactor {
         }
         let token = Token(FIRST_LISTENER - position);
         self.listeners
-            .add(self.poll.registry(), token, listener, id)
+            .add(self.poll.registry(), token, listener, options)
     }
 
     /// Closes this reactor's listeners; connections stay.
@@ -118,6 +133,7 @@ impl Reactor {
             handler.woken();
         }
         self.mark_events(handler);
+        self.go_on_writing(handler);
         self.read_ready(handler);
         self.accept_waiting(handler);
         self.cut_expired();
@@ -169,7 +185,10 @@ impl Reactor {
                 continue;
             };
             if event.is_writable() && mem::take(&mut connection.blocked) {
-                handler.writable(id);
+                match connection.layers {
+                    None => handler.writable(id),
+                    Some(_) => self.unblocked.push(id),
+                }
             }
             let ended = event.is_read_closed() || event.is_error();
             if event.is_readable() || ended {
@@ -178,6 +197,27 @@ impl Reactor {
                 enqueue(&mut self.ready, id, connection);
             }
         }
+    }
+
+    /// Sends what layers have kept where the kernel has room again.
+    fn go_on_writing(&mut self, handler: &mut impl Handler) {
+        let mut unblocked = mem::take(&mut self.unblocked);
+        for id in unblocked.drain(..) {
+            if !self.send_kept(id) {
+                continue;
+            }
+            let Some(connection) = self.table.get_mut(id) else {
+                continue;
+            };
+            if let Phase::Lingering(_) = connection.phase {
+                connection.finish_writing();
+                continue;
+            }
+            // It was perhaps not read because of what was kept.
+            enqueue(&mut self.ready, id, connection);
+            handler.writable(id);
+        }
+        self.unblocked = unblocked;
     }
 
     fn read_ready(&mut self, handler: &mut impl Handler) {
@@ -201,6 +241,15 @@ impl Reactor {
             }
             return;
         }
+        if let Some(layers) = &mut connection.layers {
+            if let Some(end) = layers.take_end() {
+                self.end_by_layer(id, &end, handler);
+                return;
+            }
+            if layers.are_full() {
+                return;
+            }
+        }
         self.counters.reads += 1;
         match connection.stream.read(&mut self.scratch) {
             Ok(0) => self.end(id, Closed::ByPeer, handler),
@@ -214,7 +263,10 @@ impl Reactor {
                     connection.paused = *left == 0;
                 } else {
                     self.counters.bytes_in += count as u64;
-                    handler.received(id, &self.scratch[..count]);
+                    match connection.layers {
+                        None => handler.received(id, &self.scratch[..count]),
+                        Some(_) => self.pass_layers(id, count, handler),
+                    }
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -229,6 +281,51 @@ impl Reactor {
             }
             Err(error) => self.end(id, error.into(), handler),
         }
+    }
+
+    /// Gives what was read to the layers, and what they make of it to `handler`.
+    fn pass_layers(&mut self, id: ConnectionId, count: usize, handler: &mut impl Handler) {
+        let connection = self.table.get_mut(id).expect("it was just read");
+        let layers = connection.layers.as_mut().expect("the caller has looked");
+        self.encoded.clear();
+        let mut scratch = mem::take(&mut self.scratch);
+        let mqtt = layers.receive(&mut scratch[..count], &mut self.encoded);
+        let ended = layers.have_ended();
+        if ended {
+            // `received` and `closed` do not come in the same turn.
+            connection.unread = true;
+            enqueue(&mut self.ready, id, connection);
+        }
+        let _ = self.send_encoded(id);
+        self.introduce(id, handler);
+        if !mqtt.is_empty() {
+            handler.received(id, mqtt);
+        }
+        self.scratch = scratch;
+    }
+
+    /// Tells `handler` who the peer is, once that is known, and drops layers that do nothing more.
+    fn introduce(&mut self, id: ConnectionId, handler: &mut impl Handler) {
+        let Some(connection) = self.table.get_mut(id) else {
+            return;
+        };
+        let Some(layers) = &mut connection.layers else {
+            return;
+        };
+        let peer = layers.introduction();
+        if layers.are_transparent() {
+            connection.layers = None;
+        }
+        if let Some(peer) = peer {
+            handler.introduced(id, peer);
+        }
+    }
+
+    /// The layers have ended the connection: the peer gets what they had to say about it.
+    fn end_by_layer(&mut self, id: ConnectionId, cause: &Closed, handler: &mut impl Handler) {
+        self.counters.closed_by_peer += 1;
+        self.end_in_order(id);
+        handler.closed(id, cause);
     }
 
     /// The peer or the kernel ended the connection.
@@ -260,12 +357,11 @@ impl Reactor {
                 if self.listeners.suspended() {
                     return;
                 }
-                let id = self.listeners.id(position);
                 match self.listeners.accept(position) {
-                    Some(Ok((stream, peer))) => self.admit(id, stream, peer, handler),
+                    Some(Ok((stream, peer))) => self.admit(position, stream, peer, handler),
                     Some(Err(cause)) => {
                         self.counters.accept_failures += 1;
-                        handler.refused(id, &cause);
+                        handler.refused(self.listeners.options(position).id, &cause);
                     }
                     None => break,
                 }
@@ -275,28 +371,29 @@ impl Reactor {
 
     fn admit(
         &mut self,
-        listener: ListenerId,
-        stream: TcpStream,
-        peer: SocketAddr,
+        position: usize,
+        stream: Socket,
+        peer: Address,
         handler: &mut impl Handler,
     ) {
+        let options = Arc::clone(self.listeners.options(position));
+        let listener = options.id;
         let maximum = self.config.maximum_connections;
         let admitted = if self.counters.open >= maximum {
             Err(Refused::MaximumConnections { peer, maximum })
         } else {
-            self.settle(stream).map_err(Refused::Failed)
+            self.settle(stream, peer, &options).map_err(Refused::Failed)
         };
         match admitted {
             Ok((id, local)) => {
                 self.counters.accepted += 1;
-                handler.accepted(
-                    id,
-                    &Accepted {
-                        listener,
-                        peer,
-                        local,
-                    },
-                );
+                let accepted = Accepted {
+                    listener,
+                    peer,
+                    local,
+                };
+                handler.accepted(id, &accepted);
+                self.introduce(id, handler);
             }
             Err(cause) => {
                 self.counters.refused += 1;
@@ -305,19 +402,58 @@ impl Reactor {
         }
     }
 
-    fn settle(&mut self, stream: TcpStream) -> io::Result<(ConnectionId, SocketAddr)> {
-        stream.set_nodelay(true)?;
-        let local = stream.local_addr()?;
-        Ok((self.insert(stream)?, local))
+    fn settle(
+        &mut self,
+        stream: Socket,
+        peer: Address,
+        options: &Arc<ListenerOptions>,
+    ) -> io::Result<(ConnectionId, Address)> {
+        let local = match peer {
+            Address::Ip(_) => {
+                stream.set_tcp_nodelay(true)?;
+                let local = stream.local_addr()?;
+                Address::Ip(local.as_socket().ok_or(io::ErrorKind::Unsupported)?)
+            }
+            Address::Local => Address::Local,
+        };
+        let peer = Peer {
+            listener: options.id,
+            address: peer,
+            local,
+            proxy: None,
+            carrier: Carrier::Stream,
+        };
+        let id = self.insert(stream, Some(Layers::new(options, peer)))?;
+        Ok((id, local))
     }
 
     /// Watches `stream` for reading; the kernel reports what waits in it already.
-    pub(crate) fn insert(&mut self, mut stream: TcpStream) -> io::Result<ConnectionId> {
+    pub(crate) fn insert(
+        &mut self,
+        stream: Socket,
+        layers: Option<Box<Layers>>,
+    ) -> io::Result<ConnectionId> {
         let token = token(self.table.next_id());
+        let mut connection = Connection::new(stream, layers);
+        let interest = match &connection.layers {
+            Some(layers) if !layers.unsent().is_empty() => {
+                connection.blocked = true;
+                connection.watches_writable = true;
+                Interest::READABLE | Interest::WRITABLE
+            }
+            _ => Interest::READABLE,
+        };
         let registry = self.poll.registry();
-        registry.register(&mut stream, token, Interest::READABLE)?;
+        let descriptor = connection.stream.as_raw_fd();
+        registry.register(&mut SourceFd(&descriptor), token, interest)?;
+        let ended = connection.layers.as_deref().is_some_and(Layers::have_ended);
+        connection.unread = ended;
         self.counters.open += 1;
-        Ok(self.table.insert(Connection::new(stream)))
+        let id = self.table.insert(connection);
+        if let Some(connection) = self.table.get_mut(id) {
+            enqueue(&mut self.ready, id, connection);
+        }
+        Ok(id)
     }
 
     fn cut_expired(&mut self) {

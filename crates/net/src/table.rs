@@ -2,15 +2,19 @@
 //! buffer.
 
 use std::io;
+use std::net::Shutdown;
 
-use mio::net::TcpStream;
+use socket2::Socket;
 
+use crate::layers::Layers;
 use crate::{Closed, ConnectionId};
 
 /// One connection of the reactor.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Socket,
+    /// What lies between the socket and MQTT, if anything.
+    pub(crate) layers: Option<Box<Layers>>,
     pub(crate) phase: Phase,
     /// The kernel may hold bytes, or an end, that we have not read. Events come on the edge only,
     /// so this is set by an event and cleared by a read that shows the kernel's buffer drained.
@@ -39,9 +43,10 @@ pub(crate) enum Phase {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: Socket, layers: Option<Box<Layers>>) -> Self {
         Self {
             stream,
+            layers,
             phase: Phase::Open,
             unread: false,
             hung_up: false,
@@ -50,6 +55,17 @@ impl Connection {
             blocked: false,
             watches_writable: false,
         }
+    }
+
+    /// Sends FIN, unless layers have kept something: then it is to be called again when that has
+    /// been sent. False: the connection is gone.
+    pub(crate) fn finish_writing(&mut self) -> bool {
+        let waits = |layers: &Layers| !layers.unsent().is_empty();
+        if self.layers.as_deref().is_some_and(waits) {
+            return true;
+        }
+        self.layers = None;
+        self.stream.shutdown(Shutdown::Write).is_ok()
     }
 
     /// Why it ends: a failed write is the better reason than what a read found afterwards.

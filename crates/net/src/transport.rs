@@ -2,18 +2,21 @@
 
 use std::io;
 
-use mio::net::TcpStream;
+use socket2::Socket;
 
-/// An open socket that belongs to no reactor: what [`Reactor::detach`](crate::Reactor::detach)
+use crate::layers::Layers;
+
+/// An open socket, with its layers, that belongs to no reactor: what [`Reactor::detach`](crate::Reactor::detach)
 /// gives and [`Reactor::attach`](crate::Reactor::attach) takes, on any thread. Bytes that wait in
 /// the kernel stay there for the new reactor. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Transport {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Socket,
+    pub(crate) layers: Option<Box<Layers>>,
 }
 
 impl Transport {
-    /// A connection that was made elsewhere: an outgoing one, or a test's.
+    /// A connection that was made elsewhere, plain: an outgoing one, or a test's.
     ///
     /// # Errors
     /// When the socket cannot be made non-blocking and immediate (`TCP_NODELAY`).
@@ -21,7 +24,8 @@ impl Transport {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         Ok(Self {
-            stream: TcpStream::from_std(stream),
+            stream: stream.into(),
+            layers: None,
         })
     }
 }

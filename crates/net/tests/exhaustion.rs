@@ -11,7 +11,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use dunlin_net::{
-    Accepted, Closed, ConnectionId, Handler, ListenerId, Reactor, ReactorConfig, Refused, bind,
+    Accepted, Closed, ConnectionId, Handler, ListenerId, ListenerOptions, Reactor, ReactorConfig,
+    Refused, bind,
 };
 
 const TEST: &str = "a_process_without_descriptors_goes_on_when_it_has_one";
@@ -62,7 +63,9 @@ fn exhaust() {
     let address = listener.local_addr().unwrap();
     let mut reactor = Reactor::new(ReactorConfig::default()).unwrap();
     let mut heard = Heard::default();
-    reactor.listen(listener, ListenerId(0)).unwrap();
+    reactor
+        .listen(listener, ListenerOptions::new(ListenerId(0)).into())
+        .unwrap();
 
     let first = TcpStream::connect(address).unwrap();
     while heard.accepted.is_empty() {

@@ -306,7 +306,10 @@ impl Handler for ShardSide {
         self.writable.push(core_id(connection));
     }
 
-    fn closed(&mut self, connection: dunlin_net::ConnectionId, _: &Closed) {
+    fn closed(&mut self, connection: dunlin_net::ConnectionId, cause: &Closed) {
+        if let Closed::Layer(error) = cause {
+            tracing::debug!(connection = %connection, "connection ended: {error}");
+        }
         self.tell(Input::Lost {
             connection: core_id(connection),
         });

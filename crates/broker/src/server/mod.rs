@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
 use dunlin_core::ShardId;
-use dunlin_net::{Reactor, ReactorConfig};
+use dunlin_net::{ListenerId, ListenerOptions, Reactor, ReactorConfig};
 
 pub(crate) use config::{Config, ListenAddress};
 pub(crate) use options::ServerOptions;
@@ -94,7 +94,8 @@ impl Shards {
         for (number, (mut reactor, letters)) in reactors.into_iter().zip(boxes).enumerate() {
             for (n, listener) in listeners.iter().enumerate() {
                 let listener = listener.try_clone().context("cannot share a listener")?;
-                reactor.listen(listener, dunlin_net::ListenerId(n as u32))?;
+                let options = ListenerOptions::new(ListenerId(n as u32));
+                reactor.listen(listener, Arc::new(options))?;
             }
             let id = ShardId::new(number);
             let shard = config.shard(id, seed);

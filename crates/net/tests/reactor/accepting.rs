@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use dunlin_net::{ListenError, ListenerId, ReactorConfig, WriteState, bind};
+use dunlin_net::{ListenError, ListenerId, ListenerOptions, ReactorConfig, WriteState, bind};
 
 use crate::world::{LISTENER, World, read_exactly};
 
@@ -13,7 +13,7 @@ fn bytes_go_both_ways() {
     let (mut client, id) = world.connect();
     let (_, accepted) = &world.heard.accepted[0];
     assert_eq!(accepted.listener, LISTENER);
-    assert_eq!(accepted.local, world.address);
+    assert_eq!(accepted.local, world.address.into());
 
     client.write_all(b"ping").unwrap();
     world.until_received(id, b"ping");
@@ -96,9 +96,14 @@ fn two_reactors_share_one_listening_socket() {
     let shared = bind(([127, 0, 0, 1], 0).into(), 128).unwrap();
     let address = shared.local_addr().unwrap();
     one.reactor
-        .listen(shared.try_clone().unwrap(), LISTENER)
+        .listen(
+            shared.try_clone().unwrap(),
+            ListenerOptions::new(LISTENER).into(),
+        )
         .unwrap();
-    two.reactor.listen(shared, LISTENER).unwrap();
+    two.reactor
+        .listen(shared, ListenerOptions::new(LISTENER).into())
+        .unwrap();
 
     // What one leaves to the other, the other gets.
     one.reactor.stop_listening();
@@ -117,7 +122,10 @@ fn a_stopped_listener_gives_its_port_back_and_keeps_connections() {
     client.write_all(b"on").unwrap();
     world.until_received(id, b"on");
     let again = bind(world.address, 1).unwrap();
-    world.reactor.listen(again, LISTENER).unwrap();
+    world
+        .reactor
+        .listen(again, ListenerOptions::new(LISTENER).into())
+        .unwrap();
     world.connect();
 }
 
@@ -154,10 +162,13 @@ fn listeners_are_told_apart() {
     let mut world = World::default();
     let other = bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
     let address = other.local_addr().unwrap();
-    world.reactor.listen(other, ListenerId(8)).unwrap();
+    world
+        .reactor
+        .listen(other, ListenerOptions::new(ListenerId(8)).into())
+        .unwrap();
     let (_one, _) = world.connect();
     let _two = TcpStream::connect(address).unwrap();
     world.until("accepted", |world| world.heard.accepted.len() == 2);
     assert_eq!(world.heard.accepted[1].1.listener, ListenerId(8));
-    assert_eq!(world.heard.accepted[1].1.local, address);
+    assert_eq!(world.heard.accepted[1].1.local, address.into());
 }

@@ -9,4 +9,5 @@ mod closing;
 mod flow;
 mod moving;
 mod waking;
+mod websocket;
 mod world;

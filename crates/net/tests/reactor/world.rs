@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use dunlin_net::{
-    Accepted, Closed, ConnectionId, Handler, ListenerId, Reactor, ReactorConfig, Refused, Written,
-    bind,
+    Accepted, Closed, ConnectionId, Handler, ListenerId, ListenerOptions, Peer, Protocols, Reactor,
+    ReactorConfig, Refused, Written, bind,
 };
 
 pub(crate) const LISTENER: ListenerId = ListenerId(7);
@@ -16,6 +16,7 @@ pub(crate) const LISTENER: ListenerId = ListenerId(7);
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     pub(crate) accepted: Vec<(ConnectionId, Accepted)>,
+    pub(crate) introduced: Vec<(ConnectionId, Peer)>,
     pub(crate) received: HashMap<ConnectionId, Vec<u8>>,
     /// Sizes of the single `received` calls of any connection.
     pub(crate) chunks: Vec<(ConnectionId, usize)>,
@@ -40,6 +41,11 @@ impl Heard {
 impl Handler for Heard {
     fn accepted(&mut self, connection: ConnectionId, accepted: &Accepted) {
         self.accepted.push((connection, accepted.clone()));
+    }
+
+    fn introduced(&mut self, connection: ConnectionId, peer: Peer) {
+        assert!(!self.received.contains_key(&connection), "too late");
+        self.introduced.push((connection, peer));
     }
 
     fn received(&mut self, connection: ConnectionId, bytes: &[u8]) {
@@ -76,11 +82,20 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// A listener of plain MQTT, so that any bytes at all go through.
     pub(crate) fn new(config: ReactorConfig) -> Self {
+        let options = ListenerOptions {
+            protocols: Protocols::Mqtt,
+            ..ListenerOptions::new(LISTENER)
+        };
+        Self::serving(config, options)
+    }
+
+    pub(crate) fn serving(config: ReactorConfig, options: ListenerOptions) -> Self {
         let listener = bind(([127, 0, 0, 1], 0).into(), 128).unwrap();
         let address = listener.local_addr().unwrap();
         let mut reactor = Reactor::new(config).unwrap();
-        reactor.listen(listener, LISTENER).unwrap();
+        reactor.listen(listener, options.into()).unwrap();
         Self {
             reactor,
             heard: Heard::default(),
@@ -120,7 +135,7 @@ impl World {
         let client = TcpStream::connect(self.address).unwrap();
         self.until("accepted", |world| world.heard.accepted.len() > before);
         let (id, accepted) = &self.heard.accepted[before];
-        assert_eq!(accepted.peer, client.local_addr().unwrap());
+        assert_eq!(accepted.peer, client.local_addr().unwrap().into());
         (client, *id)
     }
 

@@ -1,0 +1,266 @@
+//! What lies between a socket and the bytes of MQTT, without IO.
+//!
+//! ```text
+//!   socket ──► Detect ──┬──────────────────────────────► MQTT: no layers any more
+//!                       └─ "GET …" ─► Request ─► Frames ► MQTT
+//! ```
+//!
+//! A new connection has [`Layers`] until its first bytes have shown that it is plain MQTT; from
+//! then on it costs what it did without. They are a value, and move with the connection.
+
+pub mod websocket;
+
+use std::io::IoSlice;
+use std::mem;
+use std::sync::Arc;
+
+use websocket::{CloseCode, Decoded, FrameError, Frames, HandshakeError, Request};
+
+use crate::options::{ListenerOptions, Protocols};
+use crate::{Carrier, Closed, Peer};
+
+/// The most MQTT bytes that are taken at a time: what of them the kernel does not take is kept.
+pub(crate) const TAKEN_AT_ONCE: usize = 64 * 1024;
+
+/// Beyond this much that the kernel has not taken, a connection is not read: what is kept is one
+/// portion of MQTT and answers to what was read before.
+const UNSENT_MAXIMUM: usize = TAKEN_AT_ONCE + 16 * 1024;
+
+/// Why the layers of a connection ended it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LayerError {
+    /// The HTTP request that should have opened WebSocket.
+    #[error("no WebSocket handshake: {0}")]
+    Handshake(#[from] HandshakeError),
+    /// WebSocket frames.
+    #[error("WebSocket: {0}")]
+    WebSocket(#[from] FrameError),
+    /// The first bytes are of a protocol that the listener does not serve.
+    #[error("this listener serves WebSocket only")]
+    OnlyWebSocket,
+}
+
+/// The layers of one connection.
+#[derive(Debug)]
+pub(crate) struct Layers {
+    stage: Stage,
+    /// What is to be told before the first bytes of MQTT.
+    arrival: Option<Box<Arrival>>,
+    /// What the kernel has not taken, from `sent` on.
+    unsent: Vec<u8>,
+    sent: usize,
+    /// The connection is to be ended, for this reason.
+    end: Option<Closed>,
+}
+
+#[derive(Debug)]
+struct Arrival {
+    peer: Peer,
+    options: Arc<ListenerOptions>,
+}
+
+/// What the next bytes are.
+#[derive(Debug)]
+enum Stage {
+    /// The first byte tells.
+    Detect,
+    Request(Request),
+    WebSocket(Frames),
+    Mqtt,
+    /// Nothing more is read.
+    Over,
+}
+
+impl Layers {
+    /// The layers of a connection that a listener has accepted.
+    pub(crate) fn new(options: &Arc<ListenerOptions>, peer: Peer) -> Box<Self> {
+        let stage = match options.protocols {
+            Protocols::Any | Protocols::WebSocket => Stage::Detect,
+            Protocols::Mqtt => Stage::Mqtt,
+        };
+        let options = Arc::clone(options);
+        Box::new(Self {
+            stage,
+            arrival: Some(Box::new(Arrival { peer, options })),
+            unsent: Vec::new(),
+            sent: 0,
+            end: None,
+        })
+    }
+
+    /// Reduces what the socket gave to bytes of MQTT. What the layers have to send of themselves
+    /// is appended to `replies`.
+    pub(crate) fn receive<'a>(&mut self, input: &'a mut [u8], replies: &mut Vec<u8>) -> &'a [u8] {
+        match self.reduce(input, replies) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.stage = Stage::Over;
+                self.end = Some(Closed::Layer(error));
+                &[]
+            }
+        }
+    }
+
+    fn reduce<'a>(
+        &mut self,
+        mut bytes: &'a mut [u8],
+        replies: &mut Vec<u8>,
+    ) -> Result<&'a [u8], LayerError> {
+        if let (Stage::Detect, Some(&first)) = (&self.stage, bytes.first()) {
+            self.stage = self.detect(first)?;
+        }
+        if let Stage::Request(request) = &mut self.stage {
+            let arrival = self.arrival.as_mut().expect("a handshake comes first");
+            let Some(taken) = request.receive(bytes, &arrival.options.origins, replies)? else {
+                return Ok(&[]);
+            };
+            arrival.peer.carrier = Carrier::WebSocket;
+            self.stage = Stage::WebSocket(Frames::default());
+            bytes = &mut bytes[taken..];
+        }
+        match &mut self.stage {
+            Stage::Mqtt => Ok(bytes),
+            Stage::WebSocket(frames) => {
+                let (length, decoded) = frames.decode(bytes, replies);
+                self.end = match decoded {
+                    Decoded::Open => None,
+                    Decoded::Closed => Some(Closed::ByPeer),
+                    Decoded::Failed(error) => Some(Closed::Layer(error.into())),
+                };
+                if self.end.is_some() {
+                    self.stage = Stage::Over;
+                }
+                Ok(&bytes[..length])
+            }
+            Stage::Detect | Stage::Request(_) | Stage::Over => Ok(&[]),
+        }
+    }
+
+    fn detect(&self, first: u8) -> Result<Stage, LayerError> {
+        let arrival = self.arrival.as_ref().expect("detection comes first");
+        match (first, arrival.options.protocols) {
+            (b'G', Protocols::Any | Protocols::WebSocket) => Ok(Stage::Request(Request::default())),
+            (_, Protocols::WebSocket) => Err(LayerError::OnlyWebSocket),
+            (_, Protocols::Any | Protocols::Mqtt) => Ok(Stage::Mqtt),
+        }
+    }
+
+    /// Who the peer is, once, when bytes of MQTT can come.
+    pub(crate) fn introduction(&mut self) -> Option<Peer> {
+        match self.stage {
+            Stage::Mqtt | Stage::WebSocket(_) => Some(self.arrival.take()?.peer),
+            Stage::Detect | Stage::Request(_) | Stage::Over => None,
+        }
+    }
+
+    /// Whether nothing is between the socket and MQTT any more.
+    pub(crate) fn are_transparent(&self) -> bool {
+        matches!(self.stage, Stage::Mqtt) && self.arrival.is_none() && self.unsent.is_empty()
+    }
+
+    /// Whether the connection is to be ended.
+    pub(crate) fn have_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Why, once.
+    pub(crate) fn take_end(&mut self) -> Option<Closed> {
+        self.end.take()
+    }
+
+    /// Appends to `out` what the peer is to get for the MQTT bytes of `slices` from `position` on,
+    /// or for as many of them as are taken at a time; gives how many.
+    pub(crate) fn wrap(
+        &mut self,
+        slices: &[IoSlice<'_>],
+        position: usize,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let total: usize = slices.iter().map(|slice| slice.len()).sum();
+        match self.stage {
+            Stage::Mqtt => {}
+            Stage::WebSocket(_) => {
+                let count = (total - position).min(TAKEN_AT_ONCE);
+                if count > 0 {
+                    websocket::binary_header(count, out);
+                }
+            }
+            // A peer that has not come so far, or has ended, understands nothing.
+            Stage::Detect | Stage::Request(_) | Stage::Over => return total - position,
+        }
+        gather(slices, position, TAKEN_AT_ONCE, out)
+    }
+
+    /// Appends to `out` what ends the layers in order.
+    pub(crate) fn say_goodbye(&mut self, out: &mut Vec<u8>) {
+        if let Stage::WebSocket(_) = mem::replace(&mut self.stage, Stage::Over) {
+            websocket::close_frame(CloseCode::Normal, out);
+        }
+    }
+
+    /// What the kernel has not taken.
+    pub(crate) fn unsent(&self) -> &[u8] {
+        &self.unsent[self.sent..]
+    }
+
+    /// The kernel has not taken `bytes`.
+    pub(crate) fn keep(&mut self, bytes: &[u8]) {
+        self.unsent.extend_from_slice(bytes);
+    }
+
+    /// The kernel has taken the first `count` bytes of what was unsent.
+    pub(crate) fn note_sent(&mut self, count: usize) {
+        self.sent += count;
+        if self.sent == self.unsent.len() {
+            self.unsent = Vec::new();
+            self.sent = 0;
+        }
+    }
+
+    /// Whether so much is unsent that nothing more is to be read.
+    pub(crate) fn are_full(&self) -> bool {
+        self.unsent().len() > UNSENT_MAXIMUM
+    }
+}
+
+/// Appends at most `maximum` bytes of `slices` from `position` on; gives how many.
+fn gather(slices: &[IoSlice<'_>], mut position: usize, maximum: usize, out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    for slice in slices {
+        let bytes = slice.get(position..).unwrap_or_default();
+        position = position.saturating_sub(slice.len());
+        let left = maximum - (out.len() - start);
+        out.extend_from_slice(&bytes[..bytes.len().min(left)]);
+        if bytes.len() >= left {
+            break;
+        }
+    }
+    out.len() - start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_gathered_from_anywhere_in_the_slices() {
+        let slices = [b"abc".as_slice(), b"", b"defg", b"h"].map(IoSlice::new);
+        let gathered = |position, maximum| {
+            let mut out = b"-".to_vec();
+            let count = gather(&slices, position, maximum, &mut out);
+            assert_eq!(count, out.len() - 1);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(gathered(0, 100), "-abcdefgh");
+        assert_eq!(gathered(3, 100), "-defgh");
+        assert_eq!(gathered(4, 2), "-ef");
+        assert_eq!(gathered(2, 1), "-c");
+        assert_eq!(gathered(8, 5), "-");
+    }
+
+    #[test]
+    fn an_idle_websocket_costs_little() {
+        let bytes = size_of::<Layers>();
+        assert!(bytes <= 200, "{bytes} bytes");
+    }
+}
