@@ -1,4 +1,4 @@
-//! Frames and their entries: what is appended as a whole, and how it looks in a file.
+//! Frames: what is appended as a whole, and how it looks in a file.
 //!
 //! A frame lies at an offset that is a multiple of 8. All integers are little endian.
 //!
@@ -12,6 +12,8 @@
 //! | 28 | 4 | CRC-32 of the position of this frame (8 bytes, as above) and of the 28 bytes before |
 //! | 32 | … | the body: entries, then 1 to 8 zero bytes |
 //!
+//! As the position is part of the checksum, what a file held before it was used again is no frame.
+//!
 //! An entry:
 //!
 //! | offset | bytes | what |
@@ -20,39 +22,23 @@
 //! | 1 | 4 | length of its content |
 //! | 5 | 8 | kinds 2 and 3: the key |
 //! | 13 | 4 | kinds 2 and 3: CRC-32 of the 13 bytes before and of the content |
-//! | | … | the content |
+//! | 5 or 17 | … | the content |
 //!
 //! A *kept* entry is the copy of one with a key that cleaning has made. It is there to be read
 //! back, and not replayed.
 
+use crate::entry::{Entry, Kind, entries, u32_at, u64_at};
 use crate::key::{Key, Position};
 
 /// Entries that get into the log together or not at all.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Frame {
-    /// The header, which is filled in when the frame is written, and the entries.
-    bytes: Vec<u8>,
+    /// Entries, as they look in the log.
+    body: Vec<u8>,
     refers: Vec<Key>,
 }
 
-/// One entry of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry<'a> {
-    pub(crate) kind: Kind,
-    /// Where it begins, from the beginning of what was read.
-    pub(crate) at: usize,
-    pub(crate) content: &'a [u8],
-}
-
-/// How an entry can be found and whether it is replayed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Plain,
-    Keyed(Key),
-    Kept(Key),
-}
-
-/// What the header of a frame says.
+/// The header of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     /// Of the body.
@@ -61,26 +47,16 @@ pub(crate) struct Head {
     pub(crate) previous: u32,
     /// In milliseconds since 1970.
     pub(crate) time: u64,
+    /// How far the log was stable.
     pub(crate) stable: Position,
+    /// That of the body.
     pub(crate) body_crc: u32,
-    /// That of the header.
-    pub(crate) crc: u32,
 }
 
 /// The length of a frame's header.
 pub(crate) const HEAD: usize = 32;
-/// What the lengths and positions of frames are multiples of.
+/// What the lengths and offsets of frames are multiples of.
 pub(crate) const ALIGNMENT: usize = 8;
-
-const PLAIN: u8 = 1;
-const KEYED: u8 = 2;
-const KEPT: u8 = 3;
-
-impl Default for Frame {
-    fn default() -> Self {
-        Frame::new()
-    }
-}
 
 impl Frame {
     /// The greatest length, in bytes, that can be appended.
@@ -88,48 +64,23 @@ impl Frame {
 
     /// A frame without entries.
     pub fn new() -> Self {
-        Frame {
-            bytes: vec![0; HEAD],
-            refers: Vec::new(),
-        }
+        Frame::default()
     }
 
     /// Adds an entry whose content is what `write` appends to the vector that it is given (which
     /// holds other bytes already: append only). With a key, it can be read back.
     pub fn push(&mut self, key: Option<Key>, write: impl FnOnce(&mut Vec<u8>)) {
-        self.push_as(key.map_or(Kind::Plain, Kind::Keyed), write);
+        Entry::write(&mut self.body, key.map_or(Kind::Plain, Kind::Keyed), write);
     }
 
     /// Adds a copy that is to be read back only.
     pub(crate) fn keep(&mut self, key: Key, content: &[u8]) {
-        self.push_as(Kind::Kept(key), |bytes| bytes.extend_from_slice(content));
-    }
-
-    fn push_as(&mut self, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) {
-        let at = self.bytes.len();
-        let (tag, key) = match kind {
-            Kind::Plain => (PLAIN, None),
-            Kind::Keyed(key) => (KEYED, Some(key)),
-            Kind::Kept(key) => (KEPT, Some(key)),
-        };
-        self.bytes.push(tag);
-        self.bytes.extend_from_slice(&[0; 4]);
-        if let Some(key) = key {
-            self.bytes.extend_from_slice(&key.get().to_le_bytes());
-            self.bytes.extend_from_slice(&[0; 4]);
-        }
-        let content = self.bytes.len();
-        write(&mut self.bytes);
-        let length = (self.bytes.len() - content) as u32;
-        self.bytes[at + 1..at + 5].copy_from_slice(&length.to_le_bytes());
-        if key.is_some() {
-            let crc = entry_crc(&self.bytes[at..at + 13], &self.bytes[content..]);
-            self.bytes[at + 13..at + 17].copy_from_slice(&crc.to_le_bytes());
-        }
+        let write = |bytes: &mut Vec<u8>| bytes.extend_from_slice(content);
+        Entry::write(&mut self.body, Kind::Kept(key), write);
     }
 
     /// Says that an entry of this frame refers to the entry with this key. While a checkpoint is
-    /// made, that keeps the other one alive; at other times it costs eight bytes of memory.
+    /// made, that keeps the other one alive; at other times it has no effect.
     pub fn refer(&mut self, key: Key) {
         self.refers.push(key);
     }
@@ -139,22 +90,98 @@ impl Frame {
         &self.refers
     }
 
+    /// Its entries, as they look in the log.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Whether it has no entry.
     pub fn is_empty(&self) -> bool {
-        self.bytes.len() == HEAD
+        self.body.is_empty()
     }
 
     /// How many bytes it takes in the log.
     pub fn len(&self) -> usize {
         // At least one zero byte ends the entries.
-        (self.bytes.len() + 1).next_multiple_of(ALIGNMENT)
+        HEAD + (self.body.len() + 1).next_multiple_of(ALIGNMENT)
+    }
+
+    /// The content of the entry with this key.
+    #[expect(dead_code, reason = "the service needs it")]
+    pub(crate) fn find(&self, key: Key) -> Option<&[u8]> {
+        let entry = entries(&self.body).find(|entry| entry.kind.key() == Some(key))?;
+        Some(&self.body[entry.content])
+    }
+
+    /// Writes it as it is to be at `position`; gives the checksum of its header.
+    pub(crate) fn write(
+        &self,
+        into: &mut Vec<u8>,
+        position: Position,
+        previous: u32,
+        time: u64,
+        stable: Position,
+    ) -> u32 {
+        let at = into.len();
+        into.extend_from_slice(&[0; HEAD]);
+        into.extend_from_slice(&self.body);
+        into.resize(at + self.len(), 0);
+        let head = Head {
+            length: (self.len() - HEAD) as u32,
+            previous,
+            time,
+            stable,
+            body_crc: crc32fast::hash(&into[at + HEAD..]),
+        };
+        let bytes = head.encode(position);
+        into[at..at + HEAD].copy_from_slice(&bytes);
+        u32_at(&bytes, HEAD - 4)
     }
 }
 
-/// The checksum of an entry with a key: of what comes before the checksum, and of the content.
-fn entry_crc(before: &[u8], content: &[u8]) -> u32 {
+impl Head {
+    fn encode(&self, position: Position) -> [u8; HEAD] {
+        let mut bytes = [0; HEAD];
+        bytes[0..4].copy_from_slice(&self.length.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.previous.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.time.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.stable.get().to_le_bytes());
+        bytes[24..28].copy_from_slice(&self.body_crc.to_le_bytes());
+        let crc = checksum(&bytes[..28], position);
+        bytes[28..].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    /// The header in `bytes`, and its checksum, if that is right for `position`.
+    pub(crate) fn decode(bytes: &[u8], position: Position) -> Option<(Head, u32)> {
+        let length = u32_at(bytes, 0);
+        // The cheap question first: this is asked for every place of a damaged part.
+        if length == 0 || !(length as usize).is_multiple_of(ALIGNMENT) {
+            return None;
+        }
+        let crc = u32_at(bytes, 28);
+        (checksum(&bytes[..28], position) == crc).then(|| {
+            let head = Head {
+                length,
+                previous: u32_at(bytes, 4),
+                time: u64_at(bytes, 8),
+                stable: Position::from_number(u64_at(bytes, 16)),
+                body_crc: u32_at(bytes, 24),
+            };
+            (head, crc)
+        })
+    }
+
+    /// The length of the whole frame.
+    pub(crate) fn frame_length(&self) -> u32 {
+        self.length + HEAD as u32
+    }
+}
+
+/// The checksum of a header, which is good for one place only.
+fn checksum(head: &[u8], position: Position) -> u32 {
     let mut crc = crc32fast::Hasher::new();
-    crc.update(before);
-    crc.update(content);
+    crc.update(&position.get().to_le_bytes());
+    crc.update(head);
     crc.finalize()
 }

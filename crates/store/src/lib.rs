@@ -16,15 +16,19 @@
 //!
 //! | file | what it owns |
 //! |---|---|
-//! | `frame` | frames and entries, and how they look in a file |
-//! | `log` | [`Log`]: appending, checkpoints, opening |
+//! | `frame`, `entry` | frames and entries, and how they look in a file |
+//! | `log/mod` | [`Log`]: opening, appending, making stable |
+//! | `log/segment` | segments, and how their headers look |
+//! | `log/space` | where the files of segments come from and go to |
+//! | `log/index` | where entries with keys lie |
+//! | `log/scan`, `log/recover` | reading frames; what is replayed, torn or damaged |
+//! | `log/checkpoint` | checkpoints, and freeing what they leave behind |
 //! | `read` | reading entries back |
 //! | `service` | [`Service`]: a log shared by threads, one sync for all |
 //! | `files` | what is asked of a file system |
 //! | `key`, `error` | [`Key`], [`Position`]; [`Error`] |
 
-#![allow(dead_code)] // Until the engine is there.
-
+mod entry;
 mod error;
 pub mod files;
 mod frame;

@@ -1,10 +1,30 @@
 //! The log: segments of frames, written at its end and read anywhere.
 
+mod checkpoint;
+mod index;
+mod recover;
+mod scan;
+mod segment;
+mod space;
+
+use std::collections::VecDeque;
+use std::io;
+
+use self::checkpoint::{Checkpoint, Cleaning};
+use self::index::Index;
+use self::segment::Segment;
+use self::space::Spare;
+use crate::entry::{Kind, entries};
 use crate::error::Error;
-use crate::files::Files;
-use crate::frame::Frame;
+use crate::files::{File, Files};
+use crate::frame::{Frame, HEAD};
 use crate::key::{Key, Position};
 use crate::read::Reading;
+
+pub use recover::{Cause, Damage, Recovery, Replayed};
+
+/// How many bytes are written at once, unless a frame is longer.
+const WRITE: usize = 1 << 20;
 
 /// How a log is kept.
 #[derive(Clone, Debug)]
@@ -14,8 +34,8 @@ pub struct Options {
     pub segment: u32,
     /// How many bytes the log may take on disk.
     pub limit: u64,
-    /// How many bytes of that only a checkpoint and what ends work in progress may take: below, the
-    /// log [is full](Log::is_full).
+    /// How many bytes of that are kept in reserve for a checkpoint and for what ends work in
+    /// progress: see [`Log::is_full`].
     pub reserve: u64,
 }
 
@@ -24,73 +44,28 @@ impl Default for Options {
         Options {
             segment: 16 << 20,
             limit: u64::MAX,
-            reserve: 32 << 20,
+            reserve: 16 << 20,
         }
     }
-}
-
-/// An entry that is read when a log is opened.
-#[derive(Clone, Copy, Debug)]
-pub struct Replayed<'a> {
-    /// By which it can be read back.
-    pub key: Option<Key>,
-    /// What was written into it.
-    pub content: &'a [u8],
-    /// The wall time at which its frame was written, in milliseconds since 1970.
-    pub time: u64,
-}
-
-/// What was found when a log was opened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recovery {
-    /// How many frames were replayed.
-    pub frames: u64,
-    /// How many entries were replayed.
-    pub entries: u64,
-    /// How many bytes after the last whole frame were cut off: what a crash did not let become
-    /// stable.
-    pub torn: u64,
-    /// What is lost although it was stable. A copy of each file concerned is in `quarantine`.
-    pub damage: Vec<Damage>,
-}
-
-/// A part of the log that was stable once and cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// Where it begins.
-    pub from: Position,
-    /// Where it ends.
-    pub to: Position,
-    /// Why it cannot be read.
-    pub cause: Cause,
-}
-
-/// Why a part of the log cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The checksum does not match.
-    Checksum,
-    /// The file is missing.
-    Missing,
-    /// The system gives an error.
-    Unreadable,
 }
 
 /// What a log holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Segments, that which is written included.
+    /// How many segments there are.
     pub segments: u64,
     /// Bytes in frames.
     pub bytes: u64,
     /// Bytes on disk, with what is reserved.
     pub disk: u64,
-    /// Bytes in frames when the last checkpoint had been made and cleaned up after.
+    /// Bytes in frames when what the last checkpoint had left behind was freed.
     pub live: u64,
-    /// Bytes written since the log was opened.
+    /// Bytes in frames written since the log was opened.
     pub written: u64,
-    /// How often it was made stable since it was opened.
+    /// How often the log was made stable since it was opened.
     pub syncs: u64,
+    /// Entries with a key that cleaning has found damaged since the log was opened.
+    pub damaged: u64,
     /// Memory of the index of keys, in bytes.
     pub index: u64,
 }
@@ -98,32 +73,97 @@ pub struct Statistics {
 /// A log in a directory of its own. One thread writes; [`Reading`]s can be carried out by others.
 pub struct Log<F: Files> {
     files: F,
+    options: Options,
+    /// In order of their numbers.
+    segments: Vec<Segment<F::File>>,
+    /// Whether frames can be added to the last one.
+    is_writing: bool,
+    /// The checksum of the last frame's header in that; 0 if there is none.
+    last_crc: u32,
+    /// Segments before this one are not replayed.
+    low: u32,
+    stable: Position,
+    /// Whether something was written that is not stable.
+    is_unsynced: bool,
+    is_poisoned: bool,
+    spares: Vec<Spare<F::File>>,
+    spares_made: u32,
+    is_full: bool,
+    checkpoint: Option<Checkpoint>,
+    cleaning: Option<Cleaning>,
+    statistics: Statistics,
+    // Kept for its memory.
+    buffer: Vec<u8>,
 }
 
 impl<F: Files> Log<F> {
-    /// Opens the log in `files`, or begins one, and gives every entry since the last checkpoint's
-    /// boundary to `replay`, in order. A tail that never became stable is cut; damage is left out.
+    /// Opens the log in `files`, or begins one, and gives every entry since the last checkpoint to
+    /// `replay`, in order. A tail that never became stable is cut; damage is left out.
     ///
     /// # Errors
-    /// [`Error::InUse`], [`Error::Version`], [`Error::Full`] if there is no room to go on, and
-    /// [`Error::Io`] for what cannot be listed, opened or written.
+    /// [`Error::InUse`], [`Error::Version`], and [`Error::Io`] for what cannot be listed, opened or
+    /// made stable.
     pub fn open(
-        files: F,
+        mut files: F,
         options: Options,
-        replay: impl FnMut(Replayed<'_>),
+        mut replay: impl FnMut(Replayed<'_>),
     ) -> Result<(Self, Recovery), Error> {
-        let _ = (files, options, replay);
-        unimplemented!("the engine follows")
+        let locked = files
+            .lock()
+            .map_err(|error| Error::io("lock", "the directory", error))?;
+        if !locked {
+            return Err(Error::InUse);
+        }
+        let recovered = recover::recover(&files, &mut replay)?;
+        let mut log = Log {
+            files,
+            options,
+            segments: recovered.segments,
+            is_writing: false,
+            last_crc: 0,
+            low: recovered.low.max(1),
+            stable: Position::default(),
+            is_unsynced: false,
+            is_poisoned: false,
+            spares: Vec::new(),
+            spares_made: 0,
+            is_full: false,
+            checkpoint: None,
+            cleaning: None,
+            statistics: Statistics::default(),
+            buffer: Vec::new(),
+        };
+        log.quarantine(&recovered.recovery);
+        // Seals the last segment: what follows goes into a new one.
+        log.is_writing = !log.segments.is_empty();
+        log.seal()?;
+        log.find_spares()?;
+        log.statistics.live = log.bytes();
+        log.statistics.syncs = 0;
+        Ok((log, recovered.recovery))
     }
 
-    /// Writes frames at the end, in order; they are stable after the next [`Log::sync`]. `time` is
-    /// the wall time in milliseconds since 1970.
+    /// Writes frames at the end, in order, and takes them out of `frames`; they are stable after
+    /// the next [`Log::sync`]. `time` is the wall time in milliseconds since 1970.
     ///
     /// # Errors
-    /// With every error, none of the frames is in the log. [`Error::Full`] can be tried again.
-    pub fn append(&mut self, frames: &mut [Frame], time: u64) -> Result<(), Error> {
-        let _ = (frames, time);
-        unimplemented!("the engine follows")
+    /// [`Error::Full`], [`Error::Io`]: the frames that are left in `frames` are not in the log. It
+    /// may be tried again. [`Error::FrameTooLong`], [`Error::Poisoned`].
+    pub fn append(&mut self, frames: &mut VecDeque<Frame>, time: u64) -> Result<(), Error> {
+        while let Some(frame) = frames.front() {
+            if self.is_poisoned {
+                return Err(Error::Poisoned);
+            }
+            let length = frame.len();
+            if length > Frame::MAXIMUM {
+                return Err(Error::FrameTooLong(length));
+            }
+            if !self.has_room(length) {
+                self.begin_segment(length)?;
+            }
+            self.write(frames, time)?;
+        }
+        Ok(())
     }
 
     /// Makes stable what has been appended.
@@ -131,49 +171,156 @@ impl<F: Files> Log<F> {
     /// # Errors
     /// [`Error::Io`], and then [`Error::Poisoned`] whatever is done.
     pub fn sync(&mut self) -> Result<(), Error> {
-        unimplemented!("the engine follows")
+        if self.is_poisoned {
+            return Err(Error::Poisoned);
+        }
+        if let Some(segment) = self.segments.last()
+            && self.is_unsynced
+        {
+            let (number, end) = (segment.number, segment.end());
+            let synced = segment.file.sync();
+            self.or_poison(&segment::name(number), synced)?;
+            self.stable = end;
+            self.is_unsynced = false;
+        }
+        Ok(())
     }
 
-    /// What has to be done to read entries back. Carrying it out needs no access to the log.
-    pub fn locate(&self, keys: &[Key]) -> Reading<F::File> {
-        let _ = keys;
-        unimplemented!("the engine follows")
-    }
-
-    /// Begins a checkpoint: what is appended from now on, up to [`Log::end_checkpoint`], says all
-    /// that is still worth knowing, with [`Frame::refer`] for every entry from before that it needs.
-    ///
-    /// # Errors
-    /// As [`Log::append`].
-    pub fn begin_checkpoint(&mut self) -> Result<(), Error> {
-        unimplemented!("the engine follows")
-    }
-
-    /// Ends a checkpoint: what was appended before its beginning will not be replayed any more, and
-    /// entries that nothing refers to may go. [`Log::clean`] carries that out.
-    ///
-    /// # Errors
-    /// As [`Log::append`] and [`Log::sync`]. After [`Error::Full`] it may be tried again.
-    pub fn end_checkpoint(&mut self) -> Result<(), Error> {
-        unimplemented!("the engine follows")
-    }
-
-    /// Does one step of freeing what the last checkpoint left behind; true if there is more to do.
-    /// A step takes about as long as reading and writing 256 KiB.
+    /// Makes all stable and ends. A last frame without entries says that all before it was stable,
+    /// so that damage to it is recognised.
     ///
     /// # Errors
     /// As [`Log::append`] and [`Log::sync`].
-    pub fn clean(&mut self) -> Result<bool, Error> {
-        unimplemented!("the engine follows")
+    pub fn close(mut self, time: u64) -> Result<(), Error> {
+        self.sync()?;
+        if self.is_writing {
+            self.append(&mut VecDeque::from([Frame::new()]), time)?;
+        }
+        self.seal()
     }
 
-    /// Whether only the reserve is left.
-    pub fn is_full(&self) -> bool {
-        unimplemented!("the engine follows")
+    /// What has to be done to read entries back, of those that have been appended. Carrying it out
+    /// needs no access to the log.
+    pub fn locate(&self, keys: &[Key]) -> Reading<F::File> {
+        let mut reading = Reading::new(keys.len());
+        for &key in keys {
+            reading.key(key);
+            for segment in &self.segments {
+                for window in segment.index.find(key) {
+                    reading.look_in(&segment.file, window.from, window.to);
+                }
+            }
+        }
+        reading
     }
 
     /// What it holds.
     pub fn statistics(&self) -> Statistics {
-        unimplemented!("the engine follows")
+        let index = self
+            .segments
+            .iter()
+            .map(|segment| segment.index.memory() as u64);
+        Statistics {
+            segments: self.segments.len() as u64,
+            bytes: self.bytes(),
+            disk: self.disk(),
+            index: index.sum(),
+            ..self.statistics
+        }
+    }
+
+    /// Bytes in frames.
+    fn bytes(&self) -> u64 {
+        let bytes = self
+            .segments
+            .iter()
+            .map(|segment| u64::from(segment.end - segment::FRAMES));
+        bytes.sum()
+    }
+
+    /// Whether a frame of this length fits into the segment that is written.
+    fn has_room(&self, length: usize) -> bool {
+        let segment = self.segments.last().filter(|_| self.is_writing);
+        segment.is_some_and(|segment| length <= (segment.disk - segment.end) as usize)
+    }
+
+    /// Writes as many frames as fit into this segment and into one write.
+    fn write(&mut self, frames: &mut VecDeque<Frame>, time: u64) -> Result<(), Error> {
+        let segment = self
+            .segments
+            .last_mut()
+            .expect("there is one that has room");
+        let room = (segment.disk - segment.end) as usize;
+        let (mut crc, mut count) = (self.last_crc, 0);
+        self.buffer.clear();
+        for frame in &*frames {
+            let length = self.buffer.len() + frame.len();
+            if count > 0 && length > WRITE.min(room) {
+                break;
+            }
+            let position = Position::new(segment.number, segment.end + self.buffer.len() as u32);
+            crc = frame.write(&mut self.buffer, position, crc, time, self.stable);
+            count += 1;
+        }
+        self.is_unsynced = true;
+        let written = segment.file.write_at(&self.buffer, segment.end.into());
+        written.map_err(|error| Error::io("write", &segment::name(segment.number), error))?;
+        self.last_crc = crc;
+        self.statistics.written += self.buffer.len() as u64;
+        for frame in frames.drain(..count) {
+            add_to_index(&mut segment.index, &frame, segment.end);
+            segment.end += frame.len() as u32;
+            if let Some(checkpoint) = &mut self.checkpoint {
+                checkpoint.refers.extend_from_slice(frame.refers());
+            }
+        }
+        if self.buffer.capacity() > 2 * WRITE {
+            self.buffer = Vec::new();
+        }
+        Ok(())
+    }
+
+    fn sync_directory(&mut self) -> Result<(), Error> {
+        let synced = self.files.sync();
+        self.or_poison("the directory", synced)
+    }
+
+    /// After a failure to make something stable, nobody knows what of it is.
+    fn or_poison(&mut self, file: &str, synced: io::Result<()>) -> Result<(), Error> {
+        self.statistics.syncs += 1;
+        synced.map_err(|error| {
+            self.is_poisoned = true;
+            Error::Io {
+                action: "sync",
+                file: file.to_owned(),
+                source: error.into(),
+            }
+        })
+    }
+
+    /// Puts aside a copy of each file that is damaged, as far as there is room.
+    fn quarantine(&self, recovery: &Recovery) {
+        let files = recovery
+            .damage
+            .iter()
+            .filter(|damage| damage.cause != Cause::Missing);
+        let mut numbers: Vec<u32> = files.map(|damage| damage.from.segment).collect();
+        numbers.dedup();
+        for number in numbers {
+            // Without a copy, the damage is still reported.
+            let _ = self.files.quarantine(&segment::name(number));
+        }
+    }
+}
+
+/// Adds a frame that was written at `at`.
+fn add_to_index(index: &mut Index, frame: &Frame, at: u32) {
+    let body_at = at + HEAD as u32;
+    for entry in entries(frame.body()) {
+        if let Some(key) = entry.kind.key() {
+            let from = body_at + entry.at as u32;
+            let to = body_at + entry.content.end as u32;
+            index.add(key, matches!(entry.kind, Kind::Kept(_)), from, to);
+        }
     }
 }

@@ -1,0 +1,189 @@
+//! Checkpoints, and freeing what they leave behind.
+//!
+//! ```text
+//!   begin_checkpoint        end_checkpoint             clean, step by step
+//!   ───────┬────────────────────┬────────────────────────────┬──────────▶
+//!          │ frames with        │ `low` = boundary, stable    │ segments below `low`:
+//!          │ `refer`: all that  │                            │ no live entry: removed
+//!          │ is still worth     │                            │ under half live: those copied to
+//!       boundary  knowing       │                            │ the end, then removed
+//! ```
+
+use std::collections::VecDeque;
+
+use super::Log;
+use super::index::by_lane;
+use super::scan::Scan;
+use super::segment::{self, FRAMES};
+use crate::entry::entries;
+use crate::error::Error;
+use crate::files::Files;
+use crate::frame::Frame;
+use crate::key::Key;
+
+/// Bytes of frames that one step of cleaning reads, unless a frame is longer.
+const STEP: u32 = 256 << 10;
+
+/// A checkpoint that is being made.
+pub(super) struct Checkpoint {
+    /// The segment that its frames begin with.
+    boundary: u32,
+    /// Keys that frames appended since then refer to.
+    pub(super) refers: Vec<Key>,
+}
+
+/// What is left to do after a checkpoint.
+pub(super) struct Cleaning {
+    /// The keys that were referred to, [`by_lane`], in order.
+    live: Vec<u64>,
+    /// The segments to look at.
+    segments: VecDeque<u32>,
+    /// The one whose live entries are being copied, and how far that has come.
+    current: Option<(u32, u32)>,
+}
+
+impl<F: Files> Log<F> {
+    /// Begins a checkpoint: what is appended from now on, up to [`Log::end_checkpoint`], says all
+    /// that is still worth knowing, with [`Frame::refer`] for every entry with a key that is still
+    /// needed.
+    ///
+    /// # Errors
+    /// As [`Log::sync`].
+    pub fn begin_checkpoint(&mut self) -> Result<(), Error> {
+        self.seal()?;
+        self.cleaning = None;
+        self.checkpoint = Some(Checkpoint {
+            boundary: self.next_number(),
+            refers: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// Ends a checkpoint: what was appended before its beginning will not be replayed any more, and
+    /// entries with keys from before that nothing refers to may go. [`Log::clean`] carries that
+    /// out. Does nothing if none was begun.
+    ///
+    /// # Errors
+    /// As [`Log::append`] and [`Log::sync`]; it may be tried again if they may.
+    pub fn end_checkpoint(&mut self) -> Result<(), Error> {
+        let Some(checkpoint) = &self.checkpoint else {
+            return Ok(());
+        };
+        let (boundary, low) = (checkpoint.boundary, self.low);
+        // The header of a new segment carries it.
+        self.low = boundary;
+        self.begin_segment(0).inspect_err(|_| self.low = low)?;
+        let refers = self
+            .checkpoint
+            .take()
+            .map_or(Vec::new(), |checkpoint| checkpoint.refers);
+        let mut live: Vec<u64> = refers.into_iter().map(by_lane).collect();
+        live.sort_unstable();
+        live.dedup();
+        let numbers = self.segments.iter().map(|segment| segment.number);
+        self.cleaning = Some(Cleaning {
+            live,
+            segments: numbers.take_while(|number| *number < boundary).collect(),
+            current: None,
+        });
+        Ok(())
+    }
+
+    /// Does one step of freeing what the last checkpoint has left behind; true if there is more to
+    /// do. A step reads 256 KiB and writes what is live of it. `time` is the wall time in
+    /// milliseconds since 1970.
+    ///
+    /// # Errors
+    /// As [`Log::append`] and [`Log::sync`]; it may be tried again if they may.
+    pub fn clean(&mut self, time: u64) -> Result<bool, Error> {
+        let Some(mut cleaning) = self.cleaning.take() else {
+            return Ok(false);
+        };
+        let step = match cleaning.current {
+            Some((number, at)) => self.copy_live(&mut cleaning, number, at, time),
+            None => match cleaning.segments.pop_front() {
+                Some(number) => self.judge(&mut cleaning, number),
+                None => {
+                    self.statistics.live = self.bytes();
+                    return Ok(false);
+                }
+            },
+        };
+        self.cleaning = Some(cleaning);
+        step.map(|()| true)
+    }
+
+    /// Decides what happens with a segment.
+    fn judge(&mut self, cleaning: &mut Cleaning, number: u32) -> Result<(), Error> {
+        let Some(segment) = self
+            .segments
+            .iter()
+            .find(|segment| segment.number == number)
+        else {
+            return Ok(());
+        };
+        let live = segment.index.live_bytes(&cleaning.live);
+        let is_short = segment.end < self.options.segment / 4;
+        if live == 0 {
+            return self.remove_segment(number);
+        }
+        if is_short || live < u64::from(segment.end) / 2 {
+            cleaning.current = Some((number, FRAMES));
+        }
+        Ok(())
+    }
+
+    /// Copies the live entries of one part of a segment; removes it after the last.
+    fn copy_live(
+        &mut self,
+        cleaning: &mut Cleaning,
+        number: u32,
+        at: u32,
+        time: u64,
+    ) -> Result<(), Error> {
+        let Some(segment) = self
+            .segments
+            .iter()
+            .find(|segment| segment.number == number)
+        else {
+            cleaning.current = None;
+            return Ok(());
+        };
+        let end = segment.end;
+        let mut scan = Scan::from(&*segment.file, number, at, None, end);
+        let mut copy = Frame::new();
+        let mut damaged = 0;
+        while scan.at() < end && scan.at() - at < STEP {
+            let Some(frame) = scan.next() else {
+                damaged += 1;
+                if !scan.skip() {
+                    break;
+                }
+                continue;
+            };
+            for entry in entries(frame.body) {
+                let live = |key: &Key| cleaning.live.binary_search(&by_lane(*key)).is_ok();
+                if let Some(key) = entry.kind.key().filter(live) {
+                    copy.keep(key, &frame.body[entry.content]);
+                }
+            }
+        }
+        let is_done = scan.at() >= end || damaged > 0 && scan.at() == at;
+        let next = scan.at();
+        if damaged > 0 {
+            self.statistics.damaged += damaged;
+            // Without a copy, the damage is still counted.
+            let _ = self.files.quarantine(&segment::name(number));
+        }
+        if !copy.is_empty() {
+            self.append(&mut VecDeque::from([copy]), time)?;
+        }
+        cleaning.current = Some((number, next));
+        if is_done {
+            self.sync()?;
+            cleaning.current = None;
+            self.remove_segment(number)?;
+        }
+        Ok(())
+    }
+}
