@@ -2,6 +2,7 @@
 
 mod admin;
 mod cli;
+mod passwd;
 mod server;
 
 use std::process::ExitCode;
@@ -12,6 +13,9 @@ fn main() -> ExitCode {
     let name = first.as_ref().and_then(|name| name.to_str());
     if name.is_some_and(admin::knows) {
         return admin::run(std::env::args_os());
+    }
+    if name == Some("passwd") {
+        return passwd::run(args);
     }
     match name.and_then(cli::Tool::from_name) {
         Some(tool) => cli::run(tool, args),
