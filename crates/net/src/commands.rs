@@ -101,9 +101,10 @@ impl Reactor {
     ) -> WriteState {
         loop {
             self.encoded.clear();
+            self.plain.clear();
             let layers = self.table.get_mut(id).and_then(|c| c.layers.as_mut());
             let layers = layers.expect("the caller has looked");
-            let taken = layers.wrap(slices, *bytes, &mut self.encoded);
+            let taken = layers.wrap(slices, *bytes, &mut self.plain, &mut self.encoded);
             if taken == 0 {
                 return WriteState::Complete;
             }

@@ -55,8 +55,9 @@
 //! | `id` | [`ConnectionId`], [`ListenerId`] |
 //! | `listener` | binding, and the accepting side's patience when the system is exhausted |
 //! | `table` | the dense table of connections, and what is known about each |
-//! | `layers` | what lies between a socket and MQTT: detection by the first byte, WebSocket |
+//! | `layers` | what lies between a socket and MQTT: detection by the first byte, TLS, WebSocket |
 //! | `options` | what a listener serves |
+//! | [`tls`] | certificates, keys and authorities of a listener, and their reload |
 //! | `peer` | who is at the other end |
 //! | `linger` | connections that are closed for the caller and still wait for the peer's FIN |
 //! | `transport` | a connection between two reactors |
@@ -75,6 +76,7 @@ mod options;
 mod peer;
 mod reactor;
 mod table;
+pub mod tls;
 mod transport;
 mod waker;
 
@@ -82,11 +84,13 @@ pub use commands::{WriteState, Written};
 pub use config::{LingerConfig, ReactorConfig, ReactorCounters};
 pub use handler::{Accepted, Closed, Handler, Refused};
 pub use id::{ConnectionId, ListenerId};
-pub use layers::LayerError;
-pub use layers::websocket;
+pub use layers::{LayerError, TlsFailure, websocket};
 pub use listener::{ListenError, bind};
-pub use options::{ListenerOptions, Origins, Protocols};
+pub use options::{ListenerOptions, Origins, Protocol, Protocols};
 pub use peer::{Address, Carrier, Peer};
 pub use reactor::Reactor;
+pub use tls::{
+    Certificate, ClientCertificates, TlsError, TlsServer, TlsSession, TlsSettings, TlsVersion,
+};
 pub use transport::{AttachError, Transport};
 pub use waker::Waker;

@@ -1,15 +1,19 @@
 //! What a listener serves.
 
-use crate::ListenerId;
+use std::fmt;
 
-/// What a listener serves. By default everything: the first bytes of a connection tell MQTT and
-/// WebSocket apart.
+use crate::{ListenerId, TlsServer};
+
+/// What a listener serves. By default everything that needs no certificate: the first bytes of a
+/// connection tell MQTT, WebSocket and TLS apart.
 #[derive(Debug, Clone)]
 pub struct ListenerOptions {
     /// The name of the listener in [`Peer`](crate::Peer) and logs.
     pub id: ListenerId,
-    /// Which protocols are served. Default: any.
+    /// Which protocols are served. Default: all.
     pub protocols: Protocols,
+    /// Certificate and key; without them, nothing is served in TLS. Default: none.
+    pub tls: Option<TlsServer>,
     /// Which web pages may connect. Default: any.
     pub origins: Origins,
 }
@@ -19,22 +23,61 @@ impl ListenerOptions {
     pub fn new(id: ListenerId) -> Self {
         Self {
             id,
-            protocols: Protocols::default(),
+            protocols: Protocols::ALL,
+            tls: None,
             origins: Origins::default(),
         }
     }
+
+    /// Whether the first byte of a connection has something to tell.
+    pub(crate) fn must_detect(&self) -> bool {
+        self.protocols != Protocols::of(&[Protocol::Mqtt])
+    }
 }
 
-/// Which protocols a listener serves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Protocols {
-    /// All, told apart by the first byte: `G` of `GET` begins WebSocket, everything else is MQTT.
-    #[default]
-    Any,
-    /// Nothing but MQTT.
-    Mqtt,
-    /// Nothing but MQTT over WebSocket.
-    WebSocket,
+/// One way to speak MQTT over a stream of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Protocol {
+    /// MQTT itself.
+    Mqtt = 1,
+    /// MQTT in TLS.
+    Mqtts = 2,
+    /// MQTT in WebSocket.
+    Ws = 4,
+    /// MQTT in WebSocket in TLS.
+    Wss = 8,
+}
+
+/// The scheme of its URLs.
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mqtt => "mqtt",
+            Self::Mqtts => "mqtts",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        })
+    }
+}
+
+/// A set of protocols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Protocols(u8);
+
+impl Protocols {
+    /// All of them.
+    pub const ALL: Self = Self(15);
+
+    /// Exactly these.
+    pub fn of(protocols: &[Protocol]) -> Self {
+        Self(protocols.iter().fold(0, |set, &one| set | one as u8))
+    }
+
+    /// Whether `protocol` is among them.
+    pub const fn allow(self, protocol: Protocol) -> bool {
+        self.0 & protocol as u8 != 0
+    }
 }
 
 /// Which web pages may connect by WebSocket. Browsers name the page's origin in the handshake;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::ListenerId;
+use crate::{ListenerId, TlsSession};
 
 /// What is known of a connection when its first MQTT bytes arrive: what a broker authenticates by,
 /// besides CONNECT itself.
@@ -19,6 +19,8 @@ pub struct Peer {
     pub proxy: Option<Address>,
     /// How MQTT is carried.
     pub carrier: Carrier,
+    /// What TLS says, if it is there.
+    pub tls: Option<TlsSession>,
 }
 
 /// One end of a connection.

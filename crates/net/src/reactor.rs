@@ -31,6 +31,10 @@ const WAKER: Token = Token(usize::MAX);
 const FIRST_LISTENER: usize = usize::MAX - 1;
 const MAXIMUM_LISTENERS: usize = 1024;
 
+/// Reads per turn of connections whose handshake is not complete. One may take a third of a
+/// millisecond; the others wait for the next turn, so that a flood of them slows nobody much.
+const HANDSHAKES_PER_TURN: usize = 16;
+
 /// The sockets of one shard thread. See the [crate] for how it is used.
 pub struct Reactor {
     pub(crate) poll: Poll,
@@ -38,6 +42,10 @@ pub struct Reactor {
     scratch: Box<[u8]>,
     /// What layers have encoded and the kernel is to take; empty between uses.
     pub(crate) encoded: Vec<u8>,
+    /// What layers have decrypted, or are to encrypt; empty between uses.
+    pub(crate) plain: Vec<u8>,
+    /// Reads of this turn that may cause a handshake to be worked on.
+    handshakes: usize,
     /// Connections whose layers have kept something that the kernel may take now.
     unblocked: Vec<ConnectionId>,
     pub(crate) table: Table,
@@ -65,6 +73,8 @@ impl Reactor {
             events: Events::with_capacity(config.events_per_turn.max(1)),
             scratch: vec![0; config.scratch_bytes.max(1)].into_boxed_slice(),
             encoded: Vec::new(),
+            plain: Vec::new(),
+            handshakes: 0,
             unblocked: Vec::new(),
             table: Table::default(),
             ready: Vec::new(),
@@ -221,6 +231,7 @@ impl Reactor {
     }
 
     fn read_ready(&mut self, handler: &mut impl Handler) {
+        self.handshakes = 0;
         mem::swap(&mut self.ready, &mut self.reading);
         let mut reading = mem::take(&mut self.reading);
         for id in reading.drain(..) {
@@ -249,13 +260,22 @@ impl Reactor {
             if layers.are_full() {
                 return;
             }
+            if layers.are_handshaking() {
+                self.handshakes += 1;
+                if self.handshakes > HANDSHAKES_PER_TURN {
+                    enqueue(&mut self.ready, id, connection);
+                    return;
+                }
+            }
         }
+        let layers = connection.layers.as_mut();
+        let start = layers.map_or(0, |layers| layers.put_back(&mut self.scratch));
         self.counters.reads += 1;
-        match connection.stream.read(&mut self.scratch) {
+        match connection.stream.read(&mut self.scratch[start..]) {
             Ok(0) => self.end(id, Closed::ByPeer, handler),
             Ok(count) => {
                 let broken = matches!(connection.phase, Phase::Broken(_));
-                let full = count == self.scratch.len();
+                let full = count == self.scratch.len() - start;
                 connection.unread = full || connection.hung_up || broken;
                 enqueue(&mut self.ready, id, connection);
                 if let Phase::Lingering(left) = &mut connection.phase {
@@ -265,7 +285,7 @@ impl Reactor {
                     self.counters.bytes_in += count as u64;
                     match connection.layers {
                         None => handler.received(id, &self.scratch[..count]),
-                        Some(_) => self.pass_layers(id, count, handler),
+                        Some(_) => self.pass_layers(id, start + count, handler),
                     }
                 }
             }
@@ -288,8 +308,9 @@ impl Reactor {
         let connection = self.table.get_mut(id).expect("it was just read");
         let layers = connection.layers.as_mut().expect("the caller has looked");
         self.encoded.clear();
-        let mut scratch = mem::take(&mut self.scratch);
-        let mqtt = layers.receive(&mut scratch[..count], &mut self.encoded);
+        let (mut scratch, mut plain) = (mem::take(&mut self.scratch), mem::take(&mut self.plain));
+        plain.clear();
+        let mqtt = layers.receive(&mut scratch[..count], &mut plain, &mut self.encoded);
         let ended = layers.have_ended();
         if ended {
             // `received` and `closed` do not come in the same turn.
@@ -301,7 +322,7 @@ impl Reactor {
         if !mqtt.is_empty() {
             handler.received(id, mqtt);
         }
-        self.scratch = scratch;
+        (self.scratch, self.plain) = (scratch, plain);
     }
 
     /// Tells `handler` who the peer is, once that is known, and drops layers that do nothing more.
@@ -422,6 +443,7 @@ impl Reactor {
             local,
             proxy: None,
             carrier: Carrier::Stream,
+            tls: None,
         };
         let id = self.insert(stream, Some(Layers::new(options, peer)))?;
         Ok((id, local))

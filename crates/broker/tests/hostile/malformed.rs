@@ -84,7 +84,7 @@ fn whoever_begins_with_something_else_than_connect_is_not_answered() {
         vec![0xC0, 0],
         vec![0xE0, 0],
         vec![0x40, 2, 0, 1],
-        b"POST / HTTP/1.1\r\n\r\n".to_vec(),
+        b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(),
     ];
     for packet in packets {
         let mut client = Client::open(&broker);

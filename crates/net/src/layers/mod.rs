@@ -1,22 +1,27 @@
 //! What lies between a socket and the bytes of MQTT, without IO.
 //!
 //! ```text
-//!   socket ──► Detect ──┬──────────────────────────────► MQTT: no layers any more
-//!                       └─ "GET …" ─► Request ─► Frames ► MQTT
+//!   socket ─► Detect ─┬─────────────────────────────────► MQTT: no layers any more
+//!                     ├─ "GET …" ─► Request ─► WebSocket ► MQTT
+//!                     └─ 0x16 ─► TLS ─► Detect ─┬────────► MQTT
+//!                                               └─ "GET …" ─► Request ─► WebSocket ─► MQTT
 //! ```
 //!
 //! A new connection has [`Layers`] until its first bytes have shown that it is plain MQTT; from
 //! then on it costs what it did without. They are a value, and move with the connection.
 
+mod tls;
 pub mod websocket;
 
 use std::io::IoSlice;
 use std::mem;
 use std::sync::Arc;
 
+pub use tls::TlsFailure;
+use tls::{Progress, Tls};
 use websocket::{CloseCode, Decoded, FrameError, Frames, HandshakeError, Request};
 
-use crate::options::{ListenerOptions, Protocols};
+use crate::options::{ListenerOptions, Protocol};
 use crate::{Carrier, Closed, Peer};
 
 /// The most MQTT bytes that are taken at a time: what of them the kernel does not take is kept.
@@ -27,7 +32,7 @@ pub(crate) const TAKEN_AT_ONCE: usize = 64 * 1024;
 const UNSENT_MAXIMUM: usize = TAKEN_AT_ONCE + 16 * 1024;
 
 /// Why the layers of a connection ended it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum LayerError {
     /// The HTTP request that should have opened WebSocket.
     #[error("no WebSocket handshake: {0}")]
@@ -35,14 +40,25 @@ pub enum LayerError {
     /// WebSocket frames.
     #[error("WebSocket: {0}")]
     WebSocket(#[from] FrameError),
+    /// TLS: its handshake, a certificate, or what came later.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsFailure),
     /// The first bytes are of a protocol that the listener does not serve.
-    #[error("this listener serves WebSocket only")]
-    OnlyWebSocket,
+    #[error("this listener does not serve {0}")]
+    NotServed(Protocol),
 }
+
+/// The first byte of a TLS connection: the record is of a handshake. In MQTT it would be a CONNECT
+/// with flags that it must not have.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// The first byte of `GET`. In MQTT it would be a PUBACK with such flags.
+const HTTP_GET: u8 = b'G';
 
 /// The layers of one connection.
 #[derive(Debug)]
 pub(crate) struct Layers {
+    tls: Option<Box<Tls>>,
     stage: Stage,
     /// What is to be told before the first bytes of MQTT.
     arrival: Option<Box<Arrival>>,
@@ -74,12 +90,14 @@ enum Stage {
 impl Layers {
     /// The layers of a connection that a listener has accepted.
     pub(crate) fn new(options: &Arc<ListenerOptions>, peer: Peer) -> Box<Self> {
-        let stage = match options.protocols {
-            Protocols::Any | Protocols::WebSocket => Stage::Detect,
-            Protocols::Mqtt => Stage::Mqtt,
+        let stage = if options.must_detect() {
+            Stage::Detect
+        } else {
+            Stage::Mqtt
         };
         let options = Arc::clone(options);
         Box::new(Self {
+            tls: None,
             stage,
             arrival: Some(Box::new(Arrival { peer, options })),
             unsent: Vec::new(),
@@ -88,19 +106,82 @@ impl Layers {
         })
     }
 
-    /// Reduces what the socket gave to bytes of MQTT. What the layers have to send of themselves
-    /// is appended to `replies`.
-    pub(crate) fn receive<'a>(&mut self, input: &'a mut [u8], replies: &mut Vec<u8>) -> &'a [u8] {
-        match self.reduce(input, replies) {
+    /// Puts a copy of what has come of an incomplete record before what is read next; gives its length.
+    pub(crate) fn put_back(&mut self, into: &mut [u8]) -> usize {
+        self.tls.as_mut().map_or(0, |tls| tls.put_back(into))
+    }
+
+    /// Whether what is read next may take the time of a handshake to work on.
+    pub(crate) fn are_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+    }
+
+    /// Reduces what the socket gave, which lies behind what was put back, to bytes of MQTT. They
+    /// are in `input`, or in `plain`, which is empty. What the layers have to send of themselves
+    /// is appended to `out`.
+    pub(crate) fn receive<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        plain: &'a mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> &'a [u8] {
+        let mut replies = Vec::new();
+        let bytes = self.decrypt(input, plain, out);
+        let bytes = match self.reduce(bytes, &mut replies) {
             Ok(bytes) => bytes,
             Err(error) => {
-                self.stage = Stage::Over;
-                self.end = Some(Closed::Layer(error));
+                self.end.get_or_insert(Closed::Layer(error));
                 &[]
             }
+        };
+        match &mut self.tls {
+            None => out.append(&mut replies),
+            Some(tls) => tls.encrypt(&replies, out),
+        }
+        if self.end.is_some() {
+            self.stage = Stage::Over;
+        }
+        bytes
+    }
+
+    /// Takes TLS off, if it is there or begins here.
+    fn decrypt<'a>(
+        &mut self,
+        input: &'a mut [u8],
+        plain: &'a mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> &'a mut [u8] {
+        match self.decrypt_into(input, plain, out) {
+            Ok(None) => return input,
+            Ok(Some(Progress::Open)) => {}
+            Ok(Some(Progress::Closed)) => self.end = Some(Closed::ByPeer),
+            Err(error) => self.end = Some(Closed::Layer(error)),
+        }
+        plain
+    }
+
+    fn decrypt_into(
+        &mut self,
+        input: &mut [u8],
+        plain: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Progress>, LayerError> {
+        let begins = matches!(self.stage, Stage::Detect) && input.first() == Some(&TLS_HANDSHAKE);
+        if self.tls.is_none() && begins {
+            let options = &self.arrival().options;
+            let served =
+                options.protocols.allow(Protocol::Mqtts) || options.protocols.allow(Protocol::Wss);
+            let server = options.tls.as_ref().filter(|_| served);
+            let server = server.ok_or(LayerError::NotServed(Protocol::Mqtts))?;
+            self.tls = Some(Box::new(Tls::new(server.config())?));
+        }
+        match &mut self.tls {
+            None => Ok(None),
+            Some(tls) => Ok(Some(tls.decrypt(input, plain, out)?)),
         }
     }
 
+    /// Takes WebSocket off, if it is there or begins here.
     fn reduce<'a>(
         &mut self,
         mut bytes: &'a mut [u8],
@@ -122,13 +203,10 @@ impl Layers {
             Stage::Mqtt => Ok(bytes),
             Stage::WebSocket(frames) => {
                 let (length, decoded) = frames.decode(bytes, replies);
-                self.end = match decoded {
-                    Decoded::Open => None,
-                    Decoded::Closed => Some(Closed::ByPeer),
-                    Decoded::Failed(error) => Some(Closed::Layer(error.into())),
-                };
-                if self.end.is_some() {
-                    self.stage = Stage::Over;
+                match decoded {
+                    Decoded::Open => {}
+                    Decoded::Closed => self.end = Some(Closed::ByPeer),
+                    Decoded::Failed(error) => self.end = Some(Closed::Layer(error.into())),
                 }
                 Ok(&bytes[..length])
             }
@@ -137,25 +215,43 @@ impl Layers {
     }
 
     fn detect(&self, first: u8) -> Result<Stage, LayerError> {
-        let arrival = self.arrival.as_ref().expect("detection comes first");
-        match (first, arrival.options.protocols) {
-            (b'G', Protocols::Any | Protocols::WebSocket) => Ok(Stage::Request(Request::default())),
-            (_, Protocols::WebSocket) => Err(LayerError::OnlyWebSocket),
-            (_, Protocols::Any | Protocols::Mqtt) => Ok(Stage::Mqtt),
+        let (stream, websocket) = match self.tls {
+            None => (Protocol::Mqtt, Protocol::Ws),
+            Some(_) => (Protocol::Mqtts, Protocol::Wss),
+        };
+        let (protocol, stage) = match first {
+            HTTP_GET => (websocket, Stage::Request(Request::default())),
+            _ => (stream, Stage::Mqtt),
+        };
+        if self.arrival().options.protocols.allow(protocol) {
+            Ok(stage)
+        } else {
+            Err(LayerError::NotServed(protocol))
         }
+    }
+
+    fn arrival(&self) -> &Arrival {
+        self.arrival.as_ref().expect("there until MQTT begins")
     }
 
     /// Who the peer is, once, when bytes of MQTT can come.
     pub(crate) fn introduction(&mut self) -> Option<Peer> {
         match self.stage {
-            Stage::Mqtt | Stage::WebSocket(_) => Some(self.arrival.take()?.peer),
+            Stage::Mqtt | Stage::WebSocket(_) => {
+                let mut peer = self.arrival.take()?.peer;
+                peer.tls = self.tls.as_ref().map(|tls| tls.session());
+                Some(peer)
+            }
             Stage::Detect | Stage::Request(_) | Stage::Over => None,
         }
     }
 
     /// Whether nothing is between the socket and MQTT any more.
     pub(crate) fn are_transparent(&self) -> bool {
-        matches!(self.stage, Stage::Mqtt) && self.arrival.is_none() && self.unsent.is_empty()
+        matches!(self.stage, Stage::Mqtt)
+            && self.tls.is_none()
+            && self.arrival.is_none()
+            && self.unsent.is_empty()
     }
 
     /// Whether the connection is to be ended.
@@ -169,32 +265,46 @@ impl Layers {
     }
 
     /// Appends to `out` what the peer is to get for the MQTT bytes of `slices` from `position` on,
-    /// or for as many of them as are taken at a time; gives how many.
+    /// or for as many of them as are taken at a time; gives how many. `plain` is a buffer.
     pub(crate) fn wrap(
         &mut self,
         slices: &[IoSlice<'_>],
         position: usize,
+        plain: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> usize {
         let total: usize = slices.iter().map(|slice| slice.len()).sum();
+        let count = (total - position).min(TAKEN_AT_ONCE);
+        let framed = match self.tls {
+            None => &mut *out,
+            Some(_) => plain,
+        };
         match self.stage {
+            _ if count == 0 => return 0,
             Stage::Mqtt => {}
-            Stage::WebSocket(_) => {
-                let count = (total - position).min(TAKEN_AT_ONCE);
-                if count > 0 {
-                    websocket::binary_header(count, out);
-                }
-            }
+            Stage::WebSocket(_) => websocket::binary_header(count, framed),
             // A peer that has not come so far, or has ended, understands nothing.
             Stage::Detect | Stage::Request(_) | Stage::Over => return total - position,
         }
-        gather(slices, position, TAKEN_AT_ONCE, out)
+        gather(slices, position, count, framed);
+        if let Some(tls) = &mut self.tls {
+            tls.encrypt(plain, out);
+        }
+        count
     }
 
     /// Appends to `out` what ends the layers in order.
     pub(crate) fn say_goodbye(&mut self, out: &mut Vec<u8>) {
+        let mut goodbye = Vec::new();
         if let Stage::WebSocket(_) = mem::replace(&mut self.stage, Stage::Over) {
-            websocket::close_frame(CloseCode::Normal, out);
+            websocket::close_frame(CloseCode::Normal, &mut goodbye);
+        }
+        match &mut self.tls {
+            None => out.append(&mut goodbye),
+            Some(tls) => {
+                tls.encrypt(&goodbye, out);
+                tls.say_goodbye(out);
+            }
         }
     }
 

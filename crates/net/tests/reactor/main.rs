@@ -8,6 +8,8 @@ mod chaos;
 mod closing;
 mod flow;
 mod moving;
+mod pki;
+mod tls;
 mod waking;
 mod websocket;
 mod world;

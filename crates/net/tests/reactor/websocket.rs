@@ -5,7 +5,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use dunlin_net::{Carrier, ListenerOptions, Origins, Protocols, ReactorConfig, WriteState};
+use dunlin_net::{
+    Carrier, ListenerOptions, Origins, Protocol, Protocols, ReactorConfig, WriteState,
+};
 
 use crate::world::{LISTENER, World, pattern, read_exactly};
 
@@ -242,7 +244,7 @@ fn a_flood_of_pings_that_nobody_reads_the_answers_of_is_bounded() {
 #[test]
 fn a_page_of_another_origin_is_refused() {
     let options = ListenerOptions {
-        protocols: Protocols::WebSocket,
+        protocols: Protocols::of(&[Protocol::Ws]),
         origins: Origins::Only(vec!["https://example.org".into()]),
         ..ListenerOptions::new(LISTENER)
     };
@@ -263,5 +265,5 @@ fn a_page_of_another_origin_is_refused() {
     }
     let (mut client, id) = world.connect();
     client.write_all(&[0x10]).unwrap();
-    assert_eq!(world.until_closed(id), "Layer(OnlyWebSocket)");
+    assert_eq!(world.until_closed(id), "Layer(NotServed(Mqtt))");
 }

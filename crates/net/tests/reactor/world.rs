@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use dunlin_net::{
-    Accepted, Closed, ConnectionId, Handler, ListenerId, ListenerOptions, Peer, Protocols, Reactor,
-    ReactorConfig, Refused, Written, bind,
+    Accepted, Closed, ConnectionId, Handler, ListenerId, ListenerOptions, Peer, Protocol,
+    Protocols, Reactor, ReactorConfig, Refused, Written, bind,
 };
 
 pub(crate) const LISTENER: ListenerId = ListenerId(7);
@@ -85,7 +85,7 @@ impl World {
     /// A listener of plain MQTT, so that any bytes at all go through.
     pub(crate) fn new(config: ReactorConfig) -> Self {
         let options = ListenerOptions {
-            protocols: Protocols::Mqtt,
+            protocols: Protocols::of(&[Protocol::Mqtt]),
             ..ListenerOptions::new(LISTENER)
         };
         Self::serving(config, options)

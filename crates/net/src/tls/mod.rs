@@ -1,0 +1,206 @@
+//! TLS for listeners: from files to what handshakes need, and again when the files change.
+//!
+//! | file | what it owns |
+//! |---|---|
+//! | `settings` | which files, versions and suites |
+//! | `load` | reading them |
+//! | `certificate` | what a certificate says of whoever shows it |
+//! | `key_log` | secrets of connections, for whoever decrypts recordings |
+
+mod certificate;
+mod key_log;
+mod load;
+mod settings;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::SystemTime;
+
+use rustls::ServerConfig;
+
+pub use certificate::Certificate;
+pub use settings::{ClientCertificates, TlsSettings, TlsVersion, is_cipher_known};
+
+/// What a listener's handshakes use: certificate, key, authorities, revocations. Clones are the
+/// same. A reload takes effect for handshakes that begin afterwards; connections stay.
+#[derive(Debug, Clone)]
+pub struct TlsServer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    current: Mutex<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    settings: TlsSettings,
+    config: Arc<ServerConfig>,
+    certificate: Certificate,
+    stamp: load::Stamp,
+}
+
+impl TlsServer {
+    /// Reads the files of `settings`.
+    ///
+    /// # Errors
+    /// [`TlsError`], which names the file.
+    pub fn load(settings: TlsSettings) -> Result<Self, TlsError> {
+        let current = Current::load(settings)?;
+        let current = Mutex::new(current);
+        Ok(Self {
+            shared: Arc::new(Shared { current }),
+        })
+    }
+
+    /// Reads the files again.
+    ///
+    /// # Errors
+    /// [`TlsError`]; then everything stays as it was.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let settings = self.current().settings.clone();
+        self.replace(settings)
+    }
+
+    /// Reads the files of other settings, for the same listener.
+    ///
+    /// # Errors
+    /// [`TlsError`]; then everything stays as it was.
+    pub fn replace(&self, settings: TlsSettings) -> Result<(), TlsError> {
+        let fresh = Current::load(settings)?;
+        *self.current() = fresh;
+        Ok(())
+    }
+
+    /// Whether a file is not what was read, by its size and the time of its last change.
+    pub fn files_have_changed(&self) -> bool {
+        let current = self.current();
+        load::Stamp::of(&current.settings) != current.stamp
+    }
+
+    /// The server's own certificate.
+    pub fn certificate(&self) -> Certificate {
+        self.current().certificate.clone()
+    }
+
+    /// What a handshake that begins now uses.
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.current().config)
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.shared
+            .current
+            .lock()
+            .expect("no holder of the current configuration panics")
+    }
+}
+
+impl Current {
+    fn load(settings: TlsSettings) -> Result<Self, TlsError> {
+        // Taken first: what changes while it is read is read again.
+        let stamp = load::Stamp::of(&settings);
+        let (config, certificate) = load::server_config(&settings)?;
+        Ok(Self {
+            settings,
+            config: Arc::new(config),
+            certificate,
+            stamp,
+        })
+    }
+}
+
+/// What is wrong with the files of a [`TlsServer`].
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is not PEM, or has not what it should have.
+    #[error("{} has no {what} in PEM", path.display())]
+    NotThere {
+        /// The file.
+        path: PathBuf,
+        /// `certificate`, `private key`, …
+        what: &'static str,
+    },
+    /// The PEM is broken.
+    #[error("{} is no valid PEM: {reason}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What the reader says.
+        reason: String,
+    },
+    /// The key needs a passphrase.
+    #[error("the private key in {} is encrypted; remove its passphrase with `openssl pkey`", path.display())]
+    EncryptedKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key is of a kind that cannot be used.
+    #[error("the private key in {} cannot be used: {reason}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What the library says.
+        reason: String,
+    },
+    /// Certificate and key do not belong together.
+    #[error("the key in {} is not that of the certificate in {}", key.display(), certificate.display())]
+    Mismatch {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
+    /// The server's certificate cannot be understood.
+    #[error("the first certificate in {} is not X.509", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An authority's certificate or a revocation list cannot be used.
+    #[error("client certificates cannot be checked with {}: {reason}", path.display())]
+    Authorities {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the library says.
+        reason: String,
+    },
+    /// Client certificates are wanted, but there is no authority to check them by.
+    #[error("client certificates are asked for, but no authority is given to check them by")]
+    NoAuthorities,
+    /// A cipher suite has a name that is not known, or is of no use.
+    #[error("{name:?} is no cipher suite that can be used")]
+    UnknownCipher {
+        /// As it was written.
+        name: String,
+    },
+    /// Versions and suites do not fit together.
+    #[error("no cipher suite is left for the versions of TLS: {0}")]
+    NothingInCommon(String),
+}
+
+/// What is known of a TLS connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSession {
+    /// The version agreed on.
+    pub version: TlsVersion,
+    /// The certificate that the Client has shown, checked against the authorities.
+    pub certificate: Option<Certificate>,
+}
+
+/// Whether `certificate` can be used at `time`.
+impl Certificate {
+    /// Whether `time` lies within its validity.
+    pub fn is_valid_at(&self, time: SystemTime) -> bool {
+        self.not_before <= time && time <= self.not_after
+    }
+}
