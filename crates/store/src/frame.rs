@@ -107,7 +107,6 @@ impl Frame {
     }
 
     /// The content of the entry with this key.
-    #[expect(dead_code, reason = "the service needs it")]
     pub(crate) fn find(&self, key: Key) -> Option<&[u8]> {
         let entry = entries(&self.body).find(|entry| entry.kind.key() == Some(key))?;
         Some(&self.body[entry.content])

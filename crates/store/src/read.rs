@@ -110,7 +110,6 @@ impl Found {
     }
 
     /// Fills in entries that were not found.
-    #[expect(dead_code, reason = "the service needs it")]
     pub(crate) fn complete<'a>(&mut self, find: impl Fn(Key) -> Option<&'a [u8]>) {
         for (key, range) in &mut self.entries {
             if range.is_none()

@@ -160,6 +160,14 @@ impl Disk {
         state.inodes[inode].stable[at] ^= 1 << bit;
     }
 
+    /// Writes over a part of a file, for good.
+    pub fn overwrite(&self, name: &str, at: usize, bytes: &[u8]) {
+        let mut state = self.state();
+        let inode = state.names[name];
+        write(&mut state.inodes[inode].content, at, bytes);
+        write(&mut state.inodes[inode].stable, at, bytes);
+    }
+
     /// Removes a file, for good.
     pub fn lose(&self, name: &str) {
         let mut state = self.state();

@@ -14,15 +14,15 @@ use std::collections::VecDeque;
 use super::Log;
 use super::index::by_lane;
 use super::scan::Scan;
-use super::segment::{self, FRAMES};
+use super::segment::{self, FRAMES, Segment};
 use crate::entry::entries;
 use crate::error::Error;
 use crate::files::Files;
 use crate::frame::Frame;
 use crate::key::Key;
 
-/// Bytes of frames that one step of cleaning reads, unless a frame is longer.
-const STEP: u32 = 256 << 10;
+/// Segments that one step decides about at most, as removing them takes time.
+const JUDGED: usize = 16;
 
 /// A checkpoint that is being made.
 pub(super) struct Checkpoint {
@@ -40,9 +40,14 @@ pub(super) struct Cleaning {
     segments: VecDeque<u32>,
     /// The one whose live entries are being copied, and how far that has come.
     current: Option<(u32, u32)>,
+    /// Bytes of live entries, copied or in segments that stay.
+    kept: u64,
 }
 
 impl<F: Files> Log<F> {
+    /// Bytes of frames that one step of cleaning reads, unless a frame is longer.
+    pub const STEP: u32 = 256 << 10;
+
     /// Begins a checkpoint: what is appended from now on, up to [`Log::end_checkpoint`], says all
     /// that is still worth knowing, with [`Frame::refer`] for every entry with a key that is still
     /// needed.
@@ -70,9 +75,16 @@ impl<F: Files> Log<F> {
             return Ok(());
         };
         let (boundary, low) = (checkpoint.boundary, self.low);
+        let frames = self
+            .segments
+            .iter()
+            .filter(|segment| segment.number >= boundary);
+        let state: u64 = frames.map(Segment::bytes).sum();
         // The header of a new segment carries it.
         self.low = boundary;
         self.begin_segment(0).inspect_err(|_| self.low = low)?;
+        self.statistics.state = state;
+        self.statistics.since = 0;
         let refers = self
             .checkpoint
             .take()
@@ -85,12 +97,13 @@ impl<F: Files> Log<F> {
             live,
             segments: numbers.take_while(|number| *number < boundary).collect(),
             current: None,
+            kept: 0,
         });
         Ok(())
     }
 
     /// Does one step of freeing what the last checkpoint has left behind; true if there is more to
-    /// do. A step reads 256 KiB and writes what is live of it. `time` is the wall time in
+    /// do. A step reads [`Log::STEP`] bytes and writes what is live of them. `time` is the wall time in
     /// milliseconds since 1970.
     ///
     /// # Errors
@@ -99,18 +112,29 @@ impl<F: Files> Log<F> {
         let Some(mut cleaning) = self.cleaning.take() else {
             return Ok(false);
         };
-        let step = match cleaning.current {
-            Some((number, at)) => self.copy_live(&mut cleaning, number, at, time),
-            None => match cleaning.segments.pop_front() {
-                Some(number) => self.judge(&mut cleaning, number),
-                None => {
-                    self.statistics.live = self.bytes();
-                    return Ok(false);
-                }
-            },
-        };
-        self.cleaning = Some(cleaning);
-        step.map(|()| true)
+        let step = self.clean_some(&mut cleaning, time);
+        if matches!(step, Ok(false)) {
+            self.statistics.live = self.statistics.state + cleaning.kept;
+        } else {
+            self.cleaning = Some(cleaning);
+        }
+        step
+    }
+
+    /// Looks for a segment to copy, if none is at hand, and copies a part of it.
+    fn clean_some(&mut self, cleaning: &mut Cleaning, time: u64) -> Result<bool, Error> {
+        let mut judged = 0;
+        while cleaning.current.is_none() && judged < JUDGED {
+            let Some(number) = cleaning.segments.pop_front() else {
+                return Ok(false);
+            };
+            self.judge(cleaning, number)?;
+            judged += 1;
+        }
+        if let Some((number, at)) = cleaning.current {
+            self.copy_live(cleaning, number, at, time)?;
+        }
+        Ok(true)
     }
 
     /// Decides what happens with a segment.
@@ -127,8 +151,10 @@ impl<F: Files> Log<F> {
         if live == 0 {
             return self.remove_segment(number);
         }
-        if is_short || live < u64::from(segment.end) / 2 {
+        if is_short || live < segment.bytes() / 2 {
             cleaning.current = Some((number, FRAMES));
+        } else {
+            cleaning.kept += segment.bytes();
         }
         Ok(())
     }
@@ -153,7 +179,7 @@ impl<F: Files> Log<F> {
         let mut scan = Scan::from(&*segment.file, number, at, None, end);
         let mut copy = Frame::new();
         let mut damaged = 0;
-        while scan.at() < end && scan.at() - at < STEP {
+        while scan.at() < end && scan.at() - at < Self::STEP {
             let Some(frame) = scan.next() else {
                 damaged += 1;
                 if !scan.skip() {
@@ -176,7 +202,9 @@ impl<F: Files> Log<F> {
             let _ = self.files.quarantine(&segment::name(number));
         }
         if !copy.is_empty() {
+            let bytes = copy.len() as u64;
             self.append(&mut VecDeque::from([copy]), time)?;
+            cleaning.kept += bytes;
         }
         cleaning.current = Some((number, next));
         if is_done {

@@ -56,6 +56,12 @@ impl Index {
         }
     }
 
+    /// Something before the next entry cannot be read, so that nothing is found beyond it by going
+    /// from entry to entry.
+    pub(crate) fn interrupt(&mut self) {
+        self.runs.iter_mut().for_each(|run| run.since = (EVERY, 0));
+    }
+
     /// Where an entry with this key can be.
     pub(crate) fn find(&self, key: Key) -> impl Iterator<Item = Window> {
         let runs = self.runs.iter().filter(move |run| run.spans(key));

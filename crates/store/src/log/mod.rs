@@ -35,16 +35,17 @@ pub struct Options {
     /// How many bytes the log may take on disk.
     pub limit: u64,
     /// How many bytes of that are kept in reserve for a checkpoint and for what ends work in
-    /// progress: see [`Log::is_full`].
+    /// progress: see [`Log::is_full`]. Three segments are enough for a checkpoint whose frames fit
+    /// into one.
     pub reserve: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
-            segment: 16 << 20,
+            segment: 8 << 20,
             limit: u64::MAX,
-            reserve: 16 << 20,
+            reserve: 24 << 20,
         }
     }
 }
@@ -58,8 +59,13 @@ pub struct Statistics {
     pub bytes: u64,
     /// Bytes on disk, with what is reserved.
     pub disk: u64,
-    /// Bytes in frames when what the last checkpoint had left behind was freed.
+    /// Bytes in frames that the last checkpoint has left: the entries that were referred to, and
+    /// [`Statistics::state`]; 0 if there was none since the log was opened.
     pub live: u64,
+    /// Bytes in the frames of the last checkpoint; 0 if there was none since the log was opened.
+    pub state: u64,
+    /// Bytes in frames that came after those.
+    pub since: u64,
     /// Bytes in frames written since the log was opened.
     pub written: u64,
     /// How often the log was made stable since it was opened.
@@ -138,8 +144,9 @@ impl<F: Files> Log<F> {
         log.is_writing = !log.segments.is_empty();
         log.seal()?;
         log.find_spares()?;
-        log.statistics.live = log.bytes();
         log.statistics.syncs = 0;
+        log.statistics.bytes = log.segments.iter().map(Segment::bytes).sum();
+        log.statistics.since = log.statistics.bytes;
         Ok((log, recovered.recovery))
     }
 
@@ -214,6 +221,11 @@ impl<F: Files> Log<F> {
         reading
     }
 
+    /// Whether something could not be made stable: see [`Error::Poisoned`].
+    pub fn is_poisoned(&self) -> bool {
+        self.is_poisoned
+    }
+
     /// What it holds.
     pub fn statistics(&self) -> Statistics {
         let index = self
@@ -222,20 +234,15 @@ impl<F: Files> Log<F> {
             .map(|segment| segment.index.memory() as u64);
         Statistics {
             segments: self.segments.len() as u64,
-            bytes: self.bytes(),
             disk: self.disk(),
             index: index.sum(),
             ..self.statistics
         }
     }
 
-    /// Bytes in frames.
-    fn bytes(&self) -> u64 {
-        let bytes = self
-            .segments
-            .iter()
-            .map(|segment| u64::from(segment.end - segment::FRAMES));
-        bytes.sum()
+    /// What is counted as it changes: all of [`Log::statistics`] but `segments`, `disk` and `index`.
+    pub(crate) fn counted(&self) -> &Statistics {
+        &self.statistics
     }
 
     /// Whether a frame of this length fits into the segment that is written.
@@ -266,7 +273,9 @@ impl<F: Files> Log<F> {
         let written = segment.file.write_at(&self.buffer, segment.end.into());
         written.map_err(|error| Error::io("write", &segment::name(segment.number), error))?;
         self.last_crc = crc;
+        self.statistics.bytes += self.buffer.len() as u64;
         self.statistics.written += self.buffer.len() as u64;
+        self.statistics.since += self.buffer.len() as u64;
         for frame in frames.drain(..count) {
             add_to_index(&mut segment.index, &frame, segment.end);
             segment.end += frame.len() as u32;

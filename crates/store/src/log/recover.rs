@@ -202,6 +202,7 @@ impl Reader<'_> {
             if !goes_on {
                 break found.length;
             }
+            index.interrupt();
         };
         index.finish();
         Segment {

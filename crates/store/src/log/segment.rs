@@ -63,6 +63,11 @@ impl<File> Segment<File> {
     pub(crate) fn end(&self) -> Position {
         Position::new(self.number, self.end)
     }
+
+    /// Bytes in its frames.
+    pub(crate) fn bytes(&self) -> u64 {
+        u64::from(self.end - FRAMES)
+    }
 }
 
 impl Header {

@@ -49,8 +49,8 @@ impl<F: Files> Log<F> {
         Ok(())
     }
 
-    /// Whether only the reserve is left, or not even that. [`Log::make_room`] finds out whether it
-    /// still is so.
+    /// Whether there is not all of the reserve, or not even room for what is to be appended.
+    /// [`Log::make_room`] finds out whether it still is so.
     pub fn is_full(&self) -> bool {
         self.is_full
     }
@@ -125,6 +125,7 @@ impl<F: Files> Log<F> {
             return Ok(());
         };
         let segment = self.segments.remove(at);
+        self.statistics.bytes -= segment.bytes();
         let name = segment::name(number);
         let is_wanted =
             self.spares.len() < self.spares_wanted() && segment.disk <= self.options.segment;
@@ -139,10 +140,12 @@ impl<F: Files> Log<F> {
                     file,
                     disk: segment.disk,
                 };
-                // If there is no room for all of it, there may be later.
                 match self.grow(&mut spare, self.options.segment) {
-                    Ok(()) | Err(Error::Full(_)) => self.spares.push(spare),
-                    Err(error) => return Err(error),
+                    Ok(()) => self.spares.push(spare),
+                    Err(_) => {
+                        self.is_full = true;
+                        return self.remove_spare(&spare);
+                    }
                 }
                 Ok(())
             }
@@ -178,11 +181,15 @@ impl<F: Files> Log<F> {
         match self.grow(&mut spare, size) {
             Ok(()) => Ok(spare),
             Err(error) => {
-                let removed = self.files.remove(&spare.name);
-                removed.map_err(|error| Error::io("remove", &spare.name, error))?;
+                self.remove_spare(&spare)?;
                 Err(error)
             }
         }
+    }
+
+    fn remove_spare(&self, spare: &Spare<F::File>) -> Result<(), Error> {
+        let removed = self.files.remove(&spare.name);
+        removed.map_err(|error| Error::io("remove", &spare.name, error))
     }
 
     /// Creates a file with a name that no spare has had.

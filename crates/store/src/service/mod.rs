@@ -1,4 +1,4 @@
-//! A log that several threads append to and read from: two threads of its own.
+//! A log that several threads append to and read from, with two threads of its own.
 //!
 //! ```text
 //!   clients ── append · read · finished ──▶ log thread: writes what has come meanwhile, one sync
@@ -7,16 +7,27 @@
 //!      │                                        ▼ where the entries lie
 //!      └── found ◀──────────────────────── reader thread: never waits for a sync
 //! ```
+//!
+//! When the log thread is idle, a frame is written and made stable at once. What comes while the
+//! disk is busy is made stable together, with one sync.
+
+mod inbox;
+mod reader;
+mod writer;
 
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use self::inbox::Inbox;
+use self::reader::Reader;
+use self::writer::Writer;
 use crate::error::Error;
 use crate::files::Files;
-use crate::frame::Frame;
-use crate::key::Key;
 use crate::log::{Log, Statistics};
 use crate::read::Found;
+
+pub use inbox::Handle;
 
 /// When what was appended counts as committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,12 +44,14 @@ pub enum Commit {
 pub struct ServiceOptions {
     /// When clients are told that something is committed.
     pub commit: Commit,
-    /// A checkpoint is made when the log is twice as long as what the last one left, and this much,
-    /// in bytes.
+    /// A checkpoint is made when the log is twice as long as what the last one left, and this many
+    /// bytes.
     pub slack: u64,
-    /// A checkpoint is also made this long after the first append since the last one, if
-    /// the log is twice as long as what that one left.
+    /// As long as the log is not that long, a checkpoint is made this long after the last one, if
+    /// half as much has been appended since as it took, and [`ServiceOptions::little`].
     pub interval: Duration,
+    /// In bytes. See [`ServiceOptions::interval`].
+    pub little: u64,
 }
 
 impl Default for ServiceOptions {
@@ -47,6 +60,7 @@ impl Default for ServiceOptions {
             commit: Commit::Fsync,
             slack: 64 << 20,
             interval: Duration::from_secs(60),
+            little: 16 << 10,
         }
     }
 }
@@ -75,7 +89,8 @@ pub enum News {
         /// The entries.
         found: Found,
     },
-    /// There is little room left: it should append what ends work in progress, and nothing new.
+    /// There is little room left, or none: it should append what ends work in progress, and
+    /// nothing new.
     Full,
     /// There is room again.
     Room,
@@ -83,42 +98,11 @@ pub enum News {
     Failed(Error),
 }
 
-/// A client's access to the service.
-#[derive(Clone)]
-pub struct Handle {
-    inbox: Arc<()>,
-}
-
-impl Handle {
-    /// Appends a frame. [`News::Committed`] with `count` (or a later one) says when it is committed;
-    /// counts grow.
-    pub fn append(&self, frame: Frame, count: u64) {
-        let _ = (frame, count, &self.inbox);
-        unimplemented!("the service follows")
-    }
-
-    /// Asks for entries by their keys, those included that were appended before. The answer is
-    /// [`News::Found`] with the same tag.
-    pub fn read(&self, tag: u64, keys: Vec<Key>) {
-        let _ = (tag, keys);
-        unimplemented!("the service follows")
-    }
-
-    /// Says that all state has been appended since [`News::Checkpoint`].
-    pub fn checkpoint_finished(&self) {
-        unimplemented!("the service follows")
-    }
-
-    /// How many bytes all clients have appended that are not yet written. Beyond some bound of its
-    /// own, a client stops taking in work.
-    pub fn backlog(&self) -> usize {
-        unimplemented!("the service follows")
-    }
-}
-
 /// The threads of a log.
 pub struct Service {
-    inbox: Arc<()>,
+    inbox: Arc<Inbox>,
+    writer: JoinHandle<Result<(), Error>>,
+    reader: JoinHandle<()>,
 }
 
 impl Service {
@@ -131,21 +115,44 @@ impl Service {
         clients: Vec<C>,
         options: ServiceOptions,
     ) -> std::io::Result<(Self, Vec<Handle>)> {
-        let _ = (log, clients, options);
-        unimplemented!("the service follows")
+        let inbox = Arc::new(Inbox::default());
+        let handles = (0..clients.len())
+            .map(|client| Handle::new(&inbox, client))
+            .collect();
+        let clients: Arc<[C]> = clients.into();
+        let (readings, queue) = std::sync::mpsc::channel();
+        let reader = Reader::new(queue, Arc::clone(&clients));
+        let writer = Writer::new(log, Arc::clone(&inbox), clients, readings, options);
+        let builder = |name: &str| thread::Builder::new().name(name.to_owned());
+        let service = Service {
+            inbox,
+            reader: builder("log reader").spawn(move || reader.run())?,
+            writer: builder("log").spawn(move || writer.run())?,
+        };
+        Ok((service, handles))
     }
 
-    /// What the log holds, as of its last commit.
+    /// What the log holds. Waits for the log thread.
     pub fn statistics(&self) -> Statistics {
-        let _ = &self.inbox;
-        unimplemented!("the service follows")
+        let (answer, statistics) = std::sync::mpsc::channel();
+        self.inbox.ask_for_statistics(answer);
+        // A log thread that has ended answers nothing.
+        statistics.recv().unwrap_or_default()
     }
 
     /// Commits all that was appended, makes it stable, and ends the threads.
     ///
     /// # Errors
     /// What kept the last frames from being stable.
+    ///
+    /// # Panics
+    /// If one of the threads has.
     pub fn stop(self) -> Result<(), Error> {
-        unimplemented!("the service follows")
+        self.inbox.stop();
+        let result = self.writer.join().expect("the log thread does not panic");
+        self.reader
+            .join()
+            .expect("the reader thread does not panic");
+        result
     }
 }

@@ -35,6 +35,7 @@ struct Checkpoint {
 /// What was done to a log.
 pub(crate) struct Model {
     pub(crate) disk: Disk,
+    pub(crate) options: Options,
     pub(crate) random: Random,
     /// Every frame appended, in order.
     pub(crate) frames: Vec<Entries>,
@@ -62,6 +63,7 @@ impl Model {
     pub(crate) fn new(seed: u64) -> Self {
         Model {
             disk: Disk::new(seed),
+            options: options(),
             random: Random(!seed),
             frames: Vec::new(),
             stable: 0,
@@ -102,7 +104,11 @@ impl Model {
         self.alive
             .extend(entries.iter().filter_map(|(key, _)| *key));
         self.frames.push(entries);
-        log.append(&mut VecDeque::from([frame]), 1_000 + number)
+        let appended = log.append(&mut VecDeque::from([frame]), 1_000 + number);
+        if let Err(Error::Full(_) | Error::Poisoned) = appended {
+            self.frames.pop();
+        }
+        appended
     }
 
     fn new_key(&mut self) -> Key {
@@ -122,6 +128,11 @@ impl Model {
         let share = 1 + self.random.below(10);
         let random = &mut self.random;
         self.alive.retain(|_| random.below(10) >= share);
+    }
+
+    /// Forgets all keys.
+    pub(crate) fn forget_all(&mut self) {
+        self.alive.clear();
     }
 
     /// Makes a checkpoint, with other frames between those that refer to what is alive.
@@ -170,7 +181,7 @@ impl Model {
     /// Opens the log again and checks that it has what it must have.
     pub(crate) fn reopen(&mut self) -> (Log<SimulatedFiles>, Recovery) {
         let mut replayed: Vec<Entries> = Vec::new();
-        let (log, recovery) = Log::open(self.disk.files(), options(), |entry| {
+        let (log, recovery) = Log::open(self.disk.files(), self.options.clone(), |entry| {
             if entry.key.is_none() {
                 replayed.push(Vec::new());
             }
@@ -185,8 +196,9 @@ impl Model {
     }
 
     fn check_replayed(&mut self, replayed: Vec<Entries>) {
-        let number =
-            |entries: &Entries| u64::from_le_bytes(entries[0].1[..8].try_into().unwrap()) as usize;
+        let number = |entries: &Entries| {
+            u64::from_le_bytes(entries[0].1[..8].try_into().expect("eight bytes")) as usize
+        };
         let first = replayed.first().map(number);
         if let Some(unsure) = self.unsure.take()
             && first.is_none_or(|first| first >= unsure.first)
