@@ -24,6 +24,11 @@ enum Command {
         /// dunlin.toml, or a mosquitto.conf
         file: PathBuf,
     },
+    /// Print a mosquitto.conf as dunlin.toml
+    Import {
+        /// The mosquitto.conf
+        file: PathBuf,
+    },
     /// Print what is written about the keys of the configuration
     #[command(hide = true)]
     Config {
@@ -34,7 +39,7 @@ enum Command {
 
 /// Whether the first argument is one of these commands.
 pub(crate) fn knows(name: &str) -> bool {
-    matches!(name, "check" | "config")
+    matches!(name, "check" | "import" | "config")
 }
 
 /// Runs the command in `args`, the whole command line. The exit code is 0 if all is well, 1 if not,
@@ -42,6 +47,16 @@ pub(crate) fn knows(name: &str) -> bool {
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Arguments::parse_from(args).command {
         Command::Check { file } => check(&file),
+        Command::Import { file } => match config::import(&file) {
+            Ok(toml) => {
+                print!("{toml}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("Error: {error}");
+                ExitCode::FAILURE
+            }
+        },
         Command::Config { page } => match Page::from_name(&page) {
             Some(page) => {
                 print!("{}", page.text());

@@ -1,53 +1,69 @@
 //! The server process: one thread per shard, and the main thread that starts and stops them.
 
+mod background;
 mod clock;
 pub(crate) mod config;
 mod driver;
+mod listeners;
 mod log;
 mod mail;
 mod options;
+mod pid_file;
 mod report;
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
 use dunlin_core::ShardId;
-use dunlin_net::{ListenerId, ListenerOptions, Reactor, ReactorConfig};
+use dunlin_net::{Reactor, ReactorConfig};
 
-pub(crate) use config::{Config, ListenAddress};
+pub(crate) use config::Config;
 pub(crate) use options::ServerOptions;
+use options::Task;
 
 use clock::Clock;
 use driver::Driver;
+use listeners::Bound;
+use log::Log;
 use mail::{Mail, Post};
+use pid_file::PidFile;
 use report::Report;
 
-/// Connections that the kernel keeps for us until they are accepted.
-const BACKLOG: u32 = 4096;
-
-/// Runs the broker until SIGINT or SIGTERM.
+/// Does what the options say: as a rule, runs the broker until SIGINT or SIGTERM.
 pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
-    log::init(options.verbose);
-    abort_on_panic();
     let config = Config::load(options)?;
+    match options.task {
+        Task::Serve => {}
+        Task::ServeInBackground => background::detach()?,
+        Task::StartInBackground => return background::start(),
+        Task::TestConfiguration => {
+            println!("the configuration is right");
+            return Ok(());
+        }
+    }
+    let log = Log::start(&config.log, options.verbose)?;
+    abort_on_panic();
     // Taken before anything else is started, so that no signal is missed.
     let signals = signal_hook::iterator::Signals::new([
         signal_hook::consts::SIGINT,
         signal_hook::consts::SIGTERM,
         signal_hook::consts::SIGUSR1,
+        signal_hook::consts::SIGHUP,
     ])?;
     let descriptors = raise_descriptor_limit();
-    let listeners = bind_all(&config)?;
+    let listeners = listeners::bind_all(&config)?;
     let addresses: Vec<_> = listeners
         .iter()
-        .map(TcpListener::local_addr)
+        .map(|bound| bound.socket.local_addr())
         .collect::<Result<_, _>>()?;
+    let pid_file = config.pid_file.as_deref().map(PidFile::write);
+    let _pid_file = pid_file.transpose()?;
     let shards = Shards::start(&config, listeners, descriptors)?;
     welcome(&addresses, &config)?;
-    shards.serve(signals)
+    shards.serve(signals, &log)
 }
 
 /// A broken invariant ends the process, whichever thread finds it: the start is what recovers.
@@ -67,11 +83,7 @@ struct Shards {
 }
 
 impl Shards {
-    fn start(
-        config: &Config,
-        listeners: Vec<TcpListener>,
-        descriptors: usize,
-    ) -> anyhow::Result<Self> {
+    fn start(config: &Config, listeners: Vec<Bound>, descriptors: usize) -> anyhow::Result<Self> {
         let count = config.shards;
         let clock = Clock::start();
         let seed = random_seed()?;
@@ -92,10 +104,9 @@ impl Shards {
         }
         let mut threads = Vec::new();
         for (number, (mut reactor, letters)) in reactors.into_iter().zip(boxes).enumerate() {
-            for (n, listener) in listeners.iter().enumerate() {
-                let listener = listener.try_clone().context("cannot share a listener")?;
-                let options = ListenerOptions::new(ListenerId(n as u32));
-                reactor.listen(listener, Arc::new(options))?;
+            for Bound { socket, options } in &listeners {
+                let socket = socket.try_clone().context("cannot share a listener")?;
+                reactor.listen(socket, Arc::new(options.clone()))?;
             }
             let id = ShardId::new(number);
             let shard = config.shard(id, seed);
@@ -121,8 +132,12 @@ impl Shards {
     }
 
     /// Waits for signals, and stops all shards at the first that asks for it.
-    fn serve(self, mut signals: signal_hook::iterator::Signals) -> anyhow::Result<()> {
+    fn serve(self, mut signals: signal_hook::iterator::Signals, log: &Log) -> anyhow::Result<()> {
         for signal in signals.forever() {
+            if signal == signal_hook::consts::SIGHUP {
+                log.reopen();
+                continue;
+            }
             if signal == signal_hook::consts::SIGUSR1 {
                 self.ask_for_report();
                 continue;
@@ -152,28 +167,6 @@ impl Shards {
             let _ = post.send(&mut vec![Mail::Report]);
         }
     }
-}
-
-/// Binds every address of the configuration. With loopback's IPv4 address its IPv6 address is
-/// bound as well, where the machine has one.
-fn bind_all(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    for listener in &config.listeners {
-        let ListenAddress::Ip(address) = listener.address else {
-            return Err(anyhow!("{} is not an IP address", listener.address));
-        };
-        let listener = dunlin_net::bind(address, BACKLOG)?;
-        let port = listener.local_addr()?.port();
-        listeners.push(listener);
-        if address.ip() == IpAddr::from([127, 0, 0, 1]) {
-            let twin = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port);
-            match dunlin_net::bind(twin, BACKLOG) {
-                Ok(listener) => listeners.push(listener),
-                Err(error) => tracing::debug!("{twin} is not available: {error}"),
-            }
-        }
-    }
-    Ok(listeners)
 }
 
 /// Says where the broker listens and what to try.

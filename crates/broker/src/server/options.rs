@@ -10,7 +10,9 @@ use super::config::flags::{self, KeyFlag};
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Verbosity {
-    /// What an operator should know.
+    /// Nothing at all.
+    Quiet,
+    /// What the configuration says; without it, what an operator should know.
     #[default]
     Normal,
     /// Every connection and subscription as well.
@@ -29,6 +31,32 @@ struct Arguments {
     /// Log every connection and subscription
     #[arg(short, long)]
     verbose: bool,
+    /// Log nothing
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Go on in the background
+    #[arg(short, long)]
+    daemon: bool,
+    /// Say whether the configuration is right, and end
+    #[arg(long)]
+    test_config: bool,
+    /// This is the process that goes on in the background
+    #[arg(long, hide = true)]
+    in_background: bool,
+}
+
+/// What the process is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Serve.
+    #[default]
+    Serve,
+    /// Serve, without a terminal.
+    ServeInBackground,
+    /// Start a process that serves, and end.
+    StartInBackground,
+    /// Look at the configuration, and end.
+    TestConfiguration,
 }
 
 /// The options of the server, as meant.
@@ -37,6 +65,7 @@ pub(crate) struct ServerOptions {
     pub(crate) config: Option<PathBuf>,
     pub(crate) port: Option<u16>,
     pub(crate) verbose: Verbosity,
+    pub(crate) task: Task,
     /// Keys of the configuration by their path, as they were given.
     pub(crate) keys: Vec<(&'static str, String)>,
 }
@@ -53,6 +82,10 @@ impl ServerOptions {
             config,
             port,
             verbose,
+            quiet,
+            daemon,
+            test_config,
+            in_background,
         } = Arguments::from_arg_matches(matches)?;
         let given = |flag: KeyFlag| {
             let text = matches.get_one::<String>(flag.path)?;
@@ -61,9 +94,16 @@ impl ServerOptions {
         Ok(ServerOptions {
             config,
             port,
-            verbose: match verbose {
-                true => Verbosity::Verbose,
-                false => Verbosity::Normal,
+            verbose: match (verbose, quiet) {
+                (true, _) => Verbosity::Verbose,
+                (false, true) => Verbosity::Quiet,
+                (false, false) => Verbosity::Normal,
+            },
+            task: match (test_config, in_background, daemon) {
+                (true, ..) => Task::TestConfiguration,
+                (false, true, _) => Task::ServeInBackground,
+                (false, false, true) => Task::StartInBackground,
+                (false, false, false) => Task::Serve,
             },
             keys: flags::all().filter_map(given).collect(),
         })

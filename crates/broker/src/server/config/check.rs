@@ -1,24 +1,25 @@
-//! What `dunlin check` says of a file.
+//! What `dunlin check` says of a file, and what `dunlin import` makes of it.
 
 use std::fmt;
 use std::path::Path;
 
 use super::error::ConfigError;
-use super::{meant, served, source};
+use super::mosquitto::{JudgedLine, Judgement};
+use super::{meant, served, source, toml_file};
 use crate::server::options::ServerOptions;
 
 /// What was found in a file.
 pub(crate) struct Report {
-    /// What it means, if it can be used.
-    accepted: Option<String>,
-    /// Lines for people: what is taken otherwise than written, and what is refused.
-    lines: Vec<String>,
+    /// The lines of a `mosquitto.conf`.
+    lines: Vec<JudgedLine>,
+    /// What is wrong with the file as a whole, or what it means.
+    outcome: Result<String, ConfigError>,
 }
 
 impl Report {
     /// Whether the broker would start with the file.
     pub(crate) fn is_accepted(&self) -> bool {
-        self.accepted.is_some()
+        self.outcome.is_ok()
     }
 }
 
@@ -28,38 +29,92 @@ pub(crate) fn check(file: &Path) -> Report {
         config: Some(file.to_owned()),
         ..ServerOptions::default()
     };
-    let mut lines = Vec::new();
-    let accepted = match understand(&options) {
-        Ok(summary) => Some(summary),
+    let written = match source::read(&options, std::iter::empty()) {
+        Ok(written) => written,
         Err(error) => {
-            lines.extend(
-                error
-                    .to_string()
-                    .lines()
-                    .map(|line| format!("refused   {line}")),
-            );
-            None
+            return Report {
+                lines: Vec::new(),
+                outcome: Err(error),
+            };
         }
     };
-    Report { accepted, lines }
+    let outcome = understand(&written);
+    Report {
+        lines: written.lines,
+        outcome,
+    }
 }
 
-fn understand(options: &ServerOptions) -> Result<String, ConfigError> {
-    let written = source::read(options, std::iter::empty())?;
+fn understand(written: &source::Written) -> Result<String, ConfigError> {
+    written.refused()?;
     let config = meant::meant(&written.settings, &written.file)?;
     served::all(&config)?;
     let listeners: Vec<_> = config.listeners.iter().map(|it| it.name.clone()).collect();
     Ok(format!("listens on {}", listeners.join(", ")))
 }
 
+/// A configuration file as `dunlin.toml`, with what is lost on the way as comments.
+///
+/// # Errors
+/// The file cannot be read, or lines in it are refused.
+pub(crate) fn import(file: &Path) -> Result<String, ConfigError> {
+    let options = ServerOptions {
+        config: Some(file.to_owned()),
+        ..ServerOptions::default()
+    };
+    let written = source::read(&options, std::iter::empty())?;
+    written.refused()?;
+    meant::meant(&written.settings, &written.file)?;
+    let mut out = format!("# Made by `dunlin import` from {}.\n", file.display());
+    for line in &written.lines {
+        let (what, reason) = match &line.judgement {
+            Judgement::Changed(reason) => ("changed", reason),
+            Judgement::Ignored(reason) => ("left out", reason),
+            _ => continue,
+        };
+        let text = format!("# {what}: {} ({reason})\n", line.text);
+        out.push_str(&text);
+    }
+    out.push('\n');
+    out.push_str(&toml_file::write(&written.settings));
+    Ok(out)
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for line in &self.lines {
-            writeln!(f, "{line}")?;
+            let (word, reason) = match &line.judgement {
+                Judgement::Accepted => ("accepted", None),
+                Judgement::Changed(reason) => ("changed", Some(reason)),
+                Judgement::Ignored(reason) => ("ignored", Some(reason)),
+                Judgement::Refused(reason) => ("refused", Some(reason)),
+            };
+            write!(
+                f,
+                "{word:8}  {}:{}: {}",
+                line.path.display(),
+                line.number,
+                line.text
+            )?;
+            match reason {
+                Some(reason) => writeln!(f, "  ({reason})")?,
+                None => writeln!(f)?,
+            }
         }
-        match &self.accepted {
-            Some(summary) => writeln!(f, "accepted: {summary}"),
-            None => writeln!(f, "not accepted"),
+        match &self.outcome {
+            Ok(summary) => writeln!(f, "the broker starts with this file, and {summary}"),
+            Err(error) => {
+                let already_told = self
+                    .lines
+                    .iter()
+                    .any(|line| matches!(line.judgement, Judgement::Refused(_)));
+                if !already_told {
+                    for line in error.to_string().lines() {
+                        writeln!(f, "refused   {line}")?;
+                    }
+                }
+                writeln!(f, "the broker does not start with this file")
+            }
         }
     }
 }

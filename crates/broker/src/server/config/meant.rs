@@ -6,7 +6,7 @@ use dunlin_packet::QoS;
 use super::address;
 use super::error::{ConfigError, Place, Problem};
 use super::keys;
-use super::settings::{ListenerSettings, Settings, Strictness, TlsSettings};
+use super::settings::{ListenerSettings, Settings, TlsSettings};
 use super::value::Value;
 use super::{AccessConfig, AuthenticationConfig, Config, ListenerConfig, Protocols, TlsConfig};
 
@@ -48,7 +48,7 @@ fn listeners(settings: &Settings) -> Result<Vec<ListenerConfig>, Problem> {
         .chain(settings.listeners.iter().cloned())
         .map(|listener| {
             let listener = inherit(listener, &settings.defaults);
-            listener_meant(listener, settings.strict)
+            listener_meant(listener)
         })
         .collect()
 }
@@ -65,10 +65,7 @@ fn inherit(mut listener: ListenerSettings, defaults: &ListenerSettings) -> Liste
     listener
 }
 
-fn listener_meant(
-    listener: ListenerSettings,
-    strict: Strictness,
-) -> Result<ListenerConfig, Problem> {
+fn listener_meant(listener: ListenerSettings) -> Result<ListenerConfig, Problem> {
     let written = listener.address.ok_or(Problem::NoAddress)?;
     let value = |key: &str, wrong| Problem::Value {
         key: key.to_owned(),
@@ -80,13 +77,13 @@ fn listener_meant(
     let identified = tls
         .as_ref()
         .is_some_and(|tls| tls.require_certificate || tls.user_name != Default::default());
-    let allow_anonymous = listener
-        .allow_anonymous
-        .unwrap_or(address.is_local() && !has_users && strict == Strictness::Refuse);
-    let nobody = !allow_anonymous && !has_users && !identified;
-    if nobody && !address.is_local() && strict == Strictness::Refuse {
+    let safe = address.is_local() || has_users || identified;
+    if listener.allow_anonymous.is_none() && !safe {
         return Err(Problem::RemoteAnonymous { address: written });
     }
+    let allow_anonymous = listener
+        .allow_anonymous
+        .unwrap_or(address.is_local() && !has_users && !identified);
     let protocols = match &listener.protocols {
         Some(protocols) => Protocols::of(protocols),
         None => Protocols::ANY,

@@ -11,6 +11,7 @@
 //! | `settings` | everything as written, from whatever source |
 //! | `keys` | the table of all keys; `value` and `field` are between it and the settings, `table` finds a key by its path |
 //! | `toml_file`, `source` | the file; the file, the environment and the command line, in this order |
+//! | `mosquitto` | `mosquitto.conf`, read into settings |
 //! | `meant` | from settings to [`Config`] |
 //! | `served` | what can be written, and is not there yet |
 
@@ -27,6 +28,7 @@ mod keys;
 mod listener;
 mod logging;
 mod meant;
+mod mosquitto;
 pub(crate) mod pages;
 mod quantity;
 mod served;
@@ -46,7 +48,7 @@ pub(crate) use bridge::{
     BridgeConfig, BridgeDirection, BridgeNotifications, BridgeStart, BridgeTls, BridgeTopic,
     BridgeVersion,
 };
-pub(crate) use check::check;
+pub(crate) use check::{check, import};
 pub(crate) use error::{ConfigError, Place, Problem};
 pub(crate) use listener::{
     AccessConfig, Family, ListenAddress, ListenerConfig, Protocol, Protocols, TlsConfig,
@@ -103,6 +105,7 @@ impl Config {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
         let written = source::read(options, environment)?;
+        written.refused()?;
         let config = meant::meant(&written.settings, &written.file)?;
         served::all(&config)?;
         Ok(config)

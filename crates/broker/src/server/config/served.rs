@@ -6,7 +6,7 @@
 use dunlin_packet::QoS;
 
 use super::{
-    AccessConfig, Config, ConfigError, ListenAddress, ListenerConfig, LogConfig, Protocols,
+    AccessConfig, Config, ConfigError, ListenAddress, ListenerConfig, LogDestination, Protocol,
 };
 
 /// Whether everything is served that is asked for.
@@ -21,11 +21,12 @@ pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
 pub(super) fn first_unserved(config: &Config) -> Option<String> {
     let wanted = [
         ("data_dir", config.data_dir.is_some()),
-        ("sys_interval", config.sys_interval.is_some()),
-        ("log", config.log != LogConfig::default()),
+        (
+            "log.destinations: topic",
+            config.log.destinations.contains(&LogDestination::Topic),
+        ),
         ("bridge", !config.bridges.is_empty()),
-        ("user", config.user.is_some()),
-        ("pid_file", config.pid_file.is_some()),
+        ("user", config.user.is_some() && is_root()),
     ];
     let of_listeners = config.listeners.iter().find_map(|listener| {
         let key = first_unserved_of(listener)?;
@@ -35,17 +36,22 @@ pub(super) fn first_unserved(config: &Config) -> Option<String> {
 }
 
 fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
-    let is_ip = matches!(listener.address, ListenAddress::Ip(_));
+    let is_unix = matches!(listener.address, ListenAddress::Unix(_));
+    let allows = |protocol| listener.protocols.allows(protocol);
+    let plain = allows(Protocol::Mqtt) || allows(Protocol::Ws);
     let no_access = AccessConfig {
         allow_anonymous: true,
         ..AccessConfig::default()
     };
     first(&[
-        ("an address that is not an IP address", !is_ip),
-        ("protocols", listener.protocols != Protocols::ANY),
+        ("a Unix socket", is_unix),
+        ("protocols: quic", allows(Protocol::Quic)),
+        (
+            "protocols: nothing but TLS",
+            !plain && listener.tls.is_none(),
+        ),
         ("tls", listener.tls.is_some()),
         ("proxy_protocol", listener.proxy_protocol),
-        ("origins", !listener.origins.is_empty()),
         ("authentication", listener.access != no_access),
         ("max_connections", listener.max_connections.is_some()),
         ("max_qos", listener.max_qos != QoS::ExactlyOnce),
@@ -56,4 +62,9 @@ fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
 
 fn first(wanted: &[(&'static str, bool)]) -> Option<&'static str> {
     wanted.iter().find(|(_, is)| *is).map(|(key, _)| *key)
+}
+
+/// Whether the process may become another user; otherwise `user` has no effect.
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }

@@ -33,18 +33,6 @@ pub(super) struct Settings {
     pub(super) log: LogConfig,
     pub(super) user: Option<String>,
     pub(super) pid_file: Option<PathBuf>,
-    /// Whether listeners are bound for which nobody could ever be let in. Mosquitto does that.
-    pub(super) strict: Strictness,
-}
-
-/// What is made of a listener for other machines that lets nobody in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Strictness {
-    /// An error: it cannot be meant.
-    #[default]
-    Refuse,
-    /// It is bound, and lets nobody in.
-    Accept,
 }
 
 /// A listener as written.
@@ -99,7 +87,6 @@ impl Default for Settings {
             log: LogConfig::default(),
             user: None,
             pid_file: None,
-            strict: Strictness::default(),
         }
     }
 }

@@ -1,30 +1,17 @@
-//! From events to lines on standard error.
+//! From events of the core to log lines.
 
 use dunlin_core::{Ending, Event};
 
-use super::options::Verbosity;
-
-/// Begins to log; must be called once.
-pub(super) fn init(verbosity: Verbosity) {
-    let level = match verbosity {
-        Verbosity::Normal => tracing::Level::INFO,
-        Verbosity::Verbose => tracing::Level::DEBUG,
-    };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_target(false)
-        .with_ansi(false)
-        .with_writer(std::io::stderr)
-        .init();
-}
+use super::{CONNECTIONS, SUBSCRIPTIONS};
 
 /// Whether anybody reads what [`event`] writes.
-pub(super) fn wants_events() -> bool {
-    tracing::enabled!(tracing::Level::DEBUG)
+pub(in crate::server) fn wants_events() -> bool {
+    tracing::enabled!(target: CONNECTIONS, tracing::Level::INFO)
+        || tracing::enabled!(target: SUBSCRIPTIONS, tracing::Level::INFO)
 }
 
 /// Writes an event. Never payloads, and of the Client's words only names.
-pub(super) fn event(event: &Event) {
+pub(in crate::server) fn event(event: &Event) {
     match event {
         Event::Connected {
             connection,
@@ -34,7 +21,7 @@ pub(super) fn event(event: &Event) {
             session_present,
             keep_alive,
             session_expiry_interval,
-        } => tracing::debug!(
+        } => tracing::info!(target: CONNECTIONS,
             %connection, client_id = &**client_id, user_name = user_name.as_deref(), ?version, session_present, keep_alive,
             session_expiry_interval, "connected"
         ),
@@ -43,7 +30,7 @@ pub(super) fn event(event: &Event) {
             client_id,
             reason,
         } => {
-            tracing::debug!(%connection, client_id = &**client_id, %reason, "CONNECT refused");
+            tracing::info!(target: CONNECTIONS, %connection, client_id = &**client_id, %reason, "CONNECT refused");
         }
         Event::Disconnected {
             connection,
@@ -51,20 +38,20 @@ pub(super) fn event(event: &Event) {
             ending,
         } => {
             let statement = statement(ending);
-            tracing::debug!(%connection, client_id = &**client_id, %ending, statement, "disconnected");
+            tracing::info!(target: CONNECTIONS, %connection, client_id = &**client_id, %ending, statement, "disconnected");
         }
         Event::Subscribed {
             client_id,
             filter,
             reason,
         } => {
-            tracing::debug!(client_id = &**client_id, filter = &**filter, %reason, "subscribe");
+            tracing::info!(target: SUBSCRIPTIONS, client_id = &**client_id, filter = &**filter, %reason, "subscribe");
         }
         Event::Unsubscribed { client_id, filter } => {
-            tracing::debug!(client_id = &**client_id, filter = &**filter, "unsubscribed");
+            tracing::info!(target: SUBSCRIPTIONS, client_id = &**client_id, filter = &**filter, "unsubscribed");
         }
         Event::SessionEnded { client_id } => {
-            tracing::debug!(client_id = &**client_id, "session ended");
+            tracing::info!(target: CONNECTIONS, client_id = &**client_id, "session ended");
         }
         _ => {}
     }
