@@ -53,9 +53,10 @@
 //! | `config` | the limits of a reactor and its counters |
 //! | `handler` | what a reactor tells its owner |
 //! | `id` | [`ConnectionId`], [`ListenerId`] |
-//! | `listener` | binding, and the accepting side's patience when the system is exhausted |
+//! | `bind` | binding listening sockets
+//! | `listener` | accepting, and its patience when the system is exhausted |
 //! | `table` | the dense table of connections, and what is known about each |
-//! | `layers` | what lies between a socket and MQTT: detection by the first byte, TLS, WebSocket |
+//! | `layers` | what lies between a socket and MQTT: detection by the first byte, the PROXY header, TLS, WebSocket |
 //! | `options` | what a listener serves |
 //! | [`tls`] | certificates, keys and authorities of a listener, and their reload |
 //! | `peer` | who is at the other end |
@@ -64,6 +65,7 @@
 //! | `waker` | waking a reactor from another thread |
 //! | `mailbox` | bounded-by-backlog batches between shards |
 
+mod bind;
 mod commands;
 mod config;
 mod handler;
@@ -80,13 +82,13 @@ pub mod tls;
 mod transport;
 mod waker;
 
+pub use bind::{ListenError, ListeningSocket, Place, bind, bind_unix};
 pub use commands::{WriteState, Written};
 pub use config::{LingerConfig, ReactorConfig, ReactorCounters};
 pub use handler::{Accepted, Closed, Handler, Refused};
 pub use id::{ConnectionId, ListenerId};
-pub use layers::{LayerError, TlsFailure, websocket};
-pub use listener::{ListenError, bind};
-pub use options::{ListenerOptions, Origins, Protocol, Protocols};
+pub use layers::{LayerError, ProxyError, ProxyHeader, TlsFailure, websocket};
+pub use options::{ListenerOptions, Origins, Protocol, Protocols, Proxies};
 pub use peer::{Address, Carrier, Peer};
 pub use reactor::Reactor;
 pub use tls::{

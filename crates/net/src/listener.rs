@@ -1,112 +1,19 @@
-//! Binding a listening socket, and accepting from it.
+//! Listening sockets: accepting from them, and the patience when the system is exhausted.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::Socket;
 
+use crate::bind::{ListenError, ListeningSocket};
 use crate::{Address, ListenerOptions, Refused};
 
 /// How long accepting stops when descriptors or kernel memory are exhausted and no connection
 /// ends.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
-
-/// A listening socket could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ListenError {
-    /// Another socket listens there.
-    #[error("{address} is in use by another process or listener")]
-    AddressInUse {
-        /// The address that was asked for.
-        address: SocketAddr,
-    },
-    /// No interface of this machine has the address.
-    #[error("{address} is not an address of this machine")]
-    AddressNotAvailable {
-        /// The address that was asked for.
-        address: SocketAddr,
-    },
-    /// The port needs a privilege (on most systems, those below 1024).
-    #[error("this process may not listen on {address}")]
-    PermissionDenied {
-        /// The address that was asked for.
-        address: SocketAddr,
-    },
-    /// The system has no IPv6, or no IPv4.
-    #[error("this system does not support the address family of {address}")]
-    FamilyNotSupported {
-        /// The address that was asked for.
-        address: SocketAddr,
-    },
-    /// The reactor has as many listeners as it can tell apart.
-    #[error("more than {maximum} listeners")]
-    TooMany {
-        /// The fixed maximum.
-        maximum: usize,
-    },
-    /// Anything else.
-    #[error("cannot listen on {address}: {source}")]
-    Failed {
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// What the kernel said.
-        source: io::Error,
-    },
-}
-
-impl ListenError {
-    fn new(address: SocketAddr, source: io::Error) -> Self {
-        match source.kind() {
-            io::ErrorKind::AddrInUse => Self::AddressInUse { address },
-            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable { address },
-            io::ErrorKind::PermissionDenied => Self::PermissionDenied { address },
-            io::ErrorKind::Unsupported => Self::FamilyNotSupported { address },
-            _ if source.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
-                Self::FamilyNotSupported { address }
-            }
-            _ => Self::Failed { address, source },
-        }
-    }
-}
-
-/// A listening TCP socket at `address`, non-blocking, with `SO_REUSEADDR`, so that a restarted
-/// server gets its port back. An IPv6 socket takes IPv6 only, so that `0.0.0.0` and `[::]` can
-/// both be bound. `backlog` is how many established connections the kernel keeps for us until
-/// they are accepted; the system's own maximum applies too. Port 0 takes any free port.
-///
-/// # Errors
-/// [`ListenError`], by cause.
-pub fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, ListenError> {
-    open(address, backlog).map_err(|source| ListenError::new(address, source))
-}
-
-fn open(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-    let domain = Domain::for_address(address);
-    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-    Ok(socket.into())
-}
-
-fn register(
-    registry: &Registry,
-    token: Token,
-    listener: TcpListener,
-) -> io::Result<mio::net::TcpListener> {
-    listener.set_nonblocking(true)?;
-    let mut listener = mio::net::TcpListener::from_std(listener);
-    registry.register(&mut listener, token, Interest::READABLE)?;
-    Ok(listener)
-}
 
 /// The listeners of one reactor, and whether accepting is suspended.
 #[derive(Debug, Default)]
@@ -116,9 +23,55 @@ pub(crate) struct Listeners {
     suspended_until: Option<Instant>,
 }
 
+/// A listening socket that is watched.
+#[derive(Debug)]
+enum Source {
+    Tcp(mio::net::TcpListener),
+    Unix(mio::net::UnixListener),
+}
+
+impl Source {
+    fn register(registry: &Registry, token: Token, socket: ListeningSocket) -> io::Result<Self> {
+        match socket {
+            ListeningSocket::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                let mut listener = mio::net::TcpListener::from_std(listener);
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                Ok(Self::Tcp(listener))
+            }
+            ListeningSocket::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                let mut listener = mio::net::UnixListener::from_std(listener);
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                Ok(Self::Unix(listener))
+            }
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => registry.deregister(listener),
+            Self::Unix(listener) => registry.deregister(listener),
+        }
+    }
+
+    fn accept(&self) -> io::Result<(Socket, Address)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                Ok((OwnedFd::from(stream).into(), Address::Ip(peer)))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                Ok((OwnedFd::from(stream).into(), Address::Local))
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Door {
-    listener: mio::net::TcpListener,
+    listener: Source,
     options: Arc<ListenerOptions>,
     /// The kernel may hold connections that we have not accepted: an event came, and no accept
     /// since has found the backlog empty.
@@ -139,13 +92,12 @@ impl Listeners {
         &mut self,
         registry: &Registry,
         token: Token,
-        listener: TcpListener,
+        listener: ListeningSocket,
         options: Arc<ListenerOptions>,
     ) -> Result<(), ListenError> {
-        let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
-        let address = listener.local_addr().unwrap_or(unspecified);
-        let listener = register(registry, token, listener)
-            .map_err(|source| ListenError::new(address, source))?;
+        let place = listener.place();
+        let listener =
+            Source::register(registry, token, listener).map_err(|e| ListenError::new(place, e))?;
         self.doors.push(Door {
             listener,
             options,
@@ -158,7 +110,7 @@ impl Listeners {
     /// listening; without deregistering, it would keep the registration here alive.
     pub(crate) fn clear(&mut self, registry: &Registry) {
         for mut door in self.doors.drain(..) {
-            let gone = registry.deregister(&mut door.listener);
+            let gone = door.listener.deregister(registry);
             gone.expect("a registered listener can be deregistered");
         }
         self.suspended_until = None;
@@ -202,10 +154,7 @@ impl Listeners {
         }
         loop {
             let error = match door.listener.accept() {
-                Ok((stream, peer)) => {
-                    let stream = Socket::from(OwnedFd::from(stream));
-                    return Some(Ok((stream, Address::Ip(peer))));
-                }
+                Ok(accepted) => return Some(Ok(accepted)),
                 Err(error) => error,
             };
             if error.kind() == io::ErrorKind::WouldBlock {

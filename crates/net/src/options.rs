@@ -14,6 +14,8 @@ pub struct ListenerOptions {
     pub protocols: Protocols,
     /// Certificate and key; without them, nothing is served in TLS. Default: none.
     pub tls: Option<TlsServer>,
+    /// Whether connections come by a proxy. Default: no.
+    pub proxies: Proxies,
     /// Which web pages may connect. Default: any.
     pub origins: Origins,
 }
@@ -25,6 +27,7 @@ impl ListenerOptions {
             id,
             protocols: Protocols::ALL,
             tls: None,
+            proxies: Proxies::default(),
             origins: Origins::default(),
         }
     }
@@ -33,6 +36,17 @@ impl ListenerOptions {
     pub(crate) fn must_detect(&self) -> bool {
         self.protocols != Protocols::of(&[Protocol::Mqtt])
     }
+}
+
+/// Whether connections come by a proxy that begins them with a PROXY header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Proxies {
+    /// No: a header is not understood.
+    #[default]
+    None,
+    /// Yes, all of them, with version 1 or 2: a connection without a header is closed. Whoever
+    /// reaches the listener can claim to be at any address.
+    Always,
 }
 
 /// One way to speak MQTT over a stream of bytes.

@@ -8,7 +8,6 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::mem;
-use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,8 +21,8 @@ use crate::linger::Linger;
 use crate::listener::Listeners;
 use crate::table::{Connection, Phase, Table};
 use crate::{
-    Accepted, Address, Carrier, Closed, ConnectionId, Handler, ListenError, ListenerOptions, Peer,
-    ReactorConfig, ReactorCounters, Refused, Waker,
+    Accepted, Address, Carrier, Closed, ConnectionId, Handler, ListenError, ListenerOptions,
+    ListeningSocket, Peer, ReactorConfig, ReactorCounters, Refused, Waker,
 };
 
 /// Connections have their index as token; these two count from the other end.
@@ -108,7 +107,7 @@ impl Reactor {
     /// When the kernel cannot watch the socket, or the reactor has 1024 listeners.
     pub fn listen(
         &mut self,
-        listener: TcpListener,
+        listener: impl Into<ListeningSocket>,
         options: Arc<ListenerOptions>,
     ) -> Result<(), ListenError> {
         let position = self.listeners.len();
@@ -119,7 +118,7 @@ impl Reactor {
         }
         let token = Token(FIRST_LISTENER - position);
         self.listeners
-            .add(self.poll.registry(), token, listener, options)
+            .add(self.poll.registry(), token, listener.into(), options)
     }
 
     /// Closes this reactor's listeners; connections stay.

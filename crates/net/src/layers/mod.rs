@@ -7,9 +7,12 @@
 //!                                               └─ "GET …" ─► Request ─► WebSocket ─► MQTT
 //! ```
 //!
+//! Where a proxy is configured, its header comes before everything else.
+//!
 //! A new connection has [`Layers`] until its first bytes have shown that it is plain MQTT; from
 //! then on it costs what it did without. They are a value, and move with the connection.
 
+mod proxy;
 mod tls;
 pub mod websocket;
 
@@ -17,12 +20,13 @@ use std::io::IoSlice;
 use std::mem;
 use std::sync::Arc;
 
+pub use proxy::{ProxyError, ProxyHeader};
 pub use tls::TlsFailure;
 use tls::{Progress, Tls};
 use websocket::{CloseCode, Decoded, FrameError, Frames, HandshakeError, Request};
 
-use crate::options::{ListenerOptions, Protocol};
-use crate::{Carrier, Closed, Peer};
+use crate::options::{ListenerOptions, Protocol, Proxies};
+use crate::{Address, Carrier, Closed, Peer};
 
 /// The most MQTT bytes that are taken at a time: what of them the kernel does not take is kept.
 pub(crate) const TAKEN_AT_ONCE: usize = 64 * 1024;
@@ -40,6 +44,9 @@ pub enum LayerError {
     /// WebSocket frames.
     #[error("WebSocket: {0}")]
     WebSocket(#[from] FrameError),
+    /// The header of the PROXY protocol.
+    #[error("{0}")]
+    Proxy(#[from] ProxyError),
     /// TLS: its handshake, a certificate, or what came later.
     #[error("TLS: {0}")]
     Tls(#[from] TlsFailure),
@@ -78,6 +85,8 @@ struct Arrival {
 /// What the next bytes are.
 #[derive(Debug)]
 enum Stage {
+    /// A PROXY header, as far as it has come.
+    Proxy(Vec<u8>),
     /// The first byte tells.
     Detect,
     Request(Request),
@@ -87,13 +96,23 @@ enum Stage {
     Over,
 }
 
+impl Stage {
+    /// What a connection begins with, behind a PROXY header.
+    fn first(options: &ListenerOptions) -> Self {
+        if options.must_detect() {
+            Self::Detect
+        } else {
+            Self::Mqtt
+        }
+    }
+}
+
 impl Layers {
     /// The layers of a connection that a listener has accepted.
     pub(crate) fn new(options: &Arc<ListenerOptions>, peer: Peer) -> Box<Self> {
-        let stage = if options.must_detect() {
-            Stage::Detect
-        } else {
-            Stage::Mqtt
+        let stage = match options.proxies {
+            Proxies::Always => Stage::Proxy(Vec::new()),
+            Proxies::None => Stage::first(options),
         };
         let options = Arc::clone(options);
         Box::new(Self {
@@ -126,6 +145,13 @@ impl Layers {
         out: &mut Vec<u8>,
     ) -> &'a [u8] {
         let mut replies = Vec::new();
+        let input = match self.take_header(input) {
+            Ok(input) => input,
+            Err(error) => {
+                self.end = Some(Closed::Layer(error.into()));
+                &mut []
+            }
+        };
         let bytes = self.decrypt(input, plain, out);
         let bytes = match self.reduce(bytes, &mut replies) {
             Ok(bytes) => bytes,
@@ -142,6 +168,26 @@ impl Layers {
             self.stage = Stage::Over;
         }
         bytes
+    }
+
+    /// Takes the PROXY header off, if one is expected; gives what is behind it.
+    fn take_header<'a>(&mut self, input: &'a mut [u8]) -> Result<&'a mut [u8], ProxyError> {
+        let Stage::Proxy(header) = &mut self.stage else {
+            return Ok(input);
+        };
+        let before = header.len();
+        header.extend_from_slice(input);
+        let Some(read) = ProxyHeader::read(header)? else {
+            return Ok(&mut []);
+        };
+        let arrival = self.arrival.as_mut().expect("there until MQTT begins");
+        arrival.peer.proxy = Some(arrival.peer.address);
+        if let Some((from, to)) = read.addresses {
+            arrival.peer.address = Address::Ip(from);
+            arrival.peer.local = Address::Ip(to);
+        }
+        self.stage = Stage::first(&arrival.options);
+        Ok(&mut input[read.length - before..])
     }
 
     /// Takes TLS off, if it is there or begins here.
@@ -210,7 +256,7 @@ impl Layers {
                 }
                 Ok(&bytes[..length])
             }
-            Stage::Detect | Stage::Request(_) | Stage::Over => Ok(&[]),
+            Stage::Proxy(_) | Stage::Detect | Stage::Request(_) | Stage::Over => Ok(&[]),
         }
     }
 
@@ -242,7 +288,7 @@ impl Layers {
                 peer.tls = self.tls.as_ref().map(|tls| tls.session());
                 Some(peer)
             }
-            Stage::Detect | Stage::Request(_) | Stage::Over => None,
+            Stage::Proxy(_) | Stage::Detect | Stage::Request(_) | Stage::Over => None,
         }
     }
 
@@ -284,7 +330,9 @@ impl Layers {
             Stage::Mqtt => {}
             Stage::WebSocket(_) => websocket::binary_header(count, framed),
             // A peer that has not come so far, or has ended, understands nothing.
-            Stage::Detect | Stage::Request(_) | Stage::Over => return total - position,
+            Stage::Proxy(_) | Stage::Detect | Stage::Request(_) | Stage::Over => {
+                return total - position;
+            }
         }
         gather(slices, position, count, framed);
         if let Some(tls) = &mut self.tls {

@@ -134,7 +134,7 @@ fn failures_to_bind_are_named() {
     let taken = bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
     let address = taken.local_addr().unwrap();
     let error = bind(address, 1).unwrap_err();
-    assert!(matches!(error, ListenError::AddressInUse { address: a } if a == address));
+    assert!(matches!(error, ListenError::AddressInUse { address: a } if a == address.into()));
     // An address of the documentation range: never one of this machine.
     let error = bind(([192, 0, 2, 1], 0).into(), 1).unwrap_err();
     assert!(matches!(error, ListenError::AddressNotAvailable { .. }));

@@ -8,6 +8,7 @@ mod chaos;
 mod closing;
 mod flow;
 mod moving;
+mod origin;
 mod pki;
 mod tls;
 mod waking;
