@@ -92,7 +92,7 @@ pub use options::{ListenerOptions, Origins, Protocol, Protocols, Proxies};
 pub use peer::{Address, Carrier, Peer};
 pub use reactor::Reactor;
 pub use tls::{
-    Certificate, ClientCertificates, TlsError, TlsServer, TlsSession, TlsSettings, TlsVersion,
+    ClientCertificates, TlsError, TlsServer, TlsSession, TlsSettings, TlsVersion, Validity,
 };
 pub use transport::{AttachError, Transport};
 pub use waker::Waker;

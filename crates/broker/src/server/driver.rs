@@ -3,13 +3,14 @@
 //! It keeps to the calling contract of [`Shard`], but for the log: there is none yet, so its shards
 //! append no records.
 
+use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dunlin_core::{Command, Event, Input, PeerMessage, Shard, ShardId, Timestamp};
+use dunlin_core::{Command, Event, Input, Origin, PeerMessage, Shard, ShardId, Timestamp};
 use dunlin_net::mailbox::Receiver;
-use dunlin_net::{Accepted, Closed, Handler, Reactor, Refused, WriteState};
+use dunlin_net::{Accepted, Closed, Handler, Peer, Reactor, Refused, WriteState};
 use smallvec::SmallVec;
 
 use super::clock::Clock;
@@ -52,6 +53,8 @@ struct ShardSide {
     now: Option<Timestamp>,
     /// Connections that can be written to again.
     writable: Vec<dunlin_core::ConnectionId>,
+    /// Where connections come from that have not come through CONNECT, and may move.
+    origins: HashMap<dunlin_core::ConnectionId, Origin>,
 }
 
 impl Driver {
@@ -70,6 +73,7 @@ impl Driver {
                 clock,
                 now: None,
                 writable: Vec::new(),
+                origins: HashMap::new(),
             },
             letters,
             posts,
@@ -131,10 +135,17 @@ impl Driver {
                         messages: &mut messages,
                     });
                 }
-                Mail::Moved { transport, bytes } => match self.reactor.attach(transport) {
+                Mail::Moved {
+                    transport,
+                    origin,
+                    bytes,
+                } => match self.reactor.attach(transport) {
                     Ok(id) => {
                         let connection = core_id(id);
                         self.side.tell(Input::Opened { connection });
+                        if let Some(origin) = &origin {
+                            self.side.tell(Input::Identified { connection, origin });
+                        }
                         self.side.tell(Input::Received {
                             connection,
                             bytes: &bytes,
@@ -168,6 +179,11 @@ impl Driver {
         self.carry_out_commands();
         self.post();
         self.side.shard.take_events(&mut self.events);
+        for event in &self.events {
+            if let Event::Connected { connection, .. } = event {
+                self.side.origins.remove(connection);
+            }
+        }
         if !self.events.is_empty() && log::wants_events() {
             self.events.iter().for_each(log::event);
         }
@@ -212,8 +228,14 @@ impl Driver {
         self.side.shard.take_commands(&mut commands);
         for command in commands.drain(..) {
             match command {
-                Command::Close(id) => self.reactor.close(net_id(id)),
-                Command::Abort(id) => self.reactor.abort(net_id(id)),
+                Command::Close(id) => {
+                    self.side.origins.remove(&id);
+                    self.reactor.close(net_id(id));
+                }
+                Command::Abort(id) => {
+                    self.side.origins.remove(&id);
+                    self.reactor.abort(net_id(id));
+                }
                 Command::Pause(id) => self.reactor.pause(net_id(id)),
                 Command::Resume(id) => self.reactor.resume(net_id(id)),
                 Command::Move {
@@ -222,7 +244,11 @@ impl Driver {
                     bytes,
                 } => {
                     if let Some(transport) = self.reactor.detach(net_id(connection)) {
-                        let moved = Mail::Moved { transport, bytes };
+                        let moved = Mail::Moved {
+                            transport,
+                            origin: self.side.origins.remove(&connection),
+                            bytes,
+                        };
                         let _ = self.posts[to.index()].send(&mut vec![moved]);
                     }
                 }
@@ -295,6 +321,24 @@ impl Handler for ShardSide {
         });
     }
 
+    fn introduced(&mut self, connection: dunlin_net::ConnectionId, peer: Peer) {
+        if let Some(proxy) = peer.proxy {
+            tracing::debug!(connection = %connection, peer = %peer.address, %proxy, "behind a proxy");
+        }
+        let connection = core_id(connection);
+        let origin = Origin {
+            listener: peer.listener.0,
+            address: peer.address.ip().map(|address| address.ip()),
+            certificate: peer.tls.and_then(|session| session.certificate),
+        };
+        let identified = Input::Identified {
+            connection,
+            origin: &origin,
+        };
+        self.tell(identified);
+        self.origins.insert(connection, origin);
+    }
+
     fn received(&mut self, connection: dunlin_net::ConnectionId, bytes: &[u8]) {
         self.tell(Input::Received {
             connection: core_id(connection),
@@ -307,6 +351,7 @@ impl Handler for ShardSide {
     }
 
     fn closed(&mut self, connection: dunlin_net::ConnectionId, cause: &Closed) {
+        self.origins.remove(&core_id(connection));
         if let Closed::Layer(error) = cause {
             tracing::debug!(connection = %connection, "connection ended: {error}");
         }

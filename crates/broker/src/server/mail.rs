@@ -1,6 +1,6 @@
 //! What the threads of the process send to each other.
 
-use dunlin_core::{PeerMessage, ShardId};
+use dunlin_core::{Origin, PeerMessage, ShardId};
 use dunlin_net::Transport;
 use dunlin_net::mailbox::Sender;
 
@@ -11,9 +11,10 @@ pub(super) enum Mail {
         from: ShardId,
         messages: Vec<PeerMessage>,
     },
-    /// A connection moves here, with what has been received on it.
+    /// A connection moves here, with what has been received on it and where it comes from.
     Moved {
         transport: Transport,
+        origin: Option<Origin>,
         bytes: Vec<u8>,
     },
     /// Enter the counters into the report.

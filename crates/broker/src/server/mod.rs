@@ -12,13 +12,12 @@ mod pid_file;
 mod report;
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
 use dunlin_core::ShardId;
-use dunlin_net::{Reactor, ReactorConfig};
+use dunlin_net::{Place, Reactor, ReactorConfig};
 
 pub(crate) use config::Config;
 pub(crate) use options::ServerOptions;
@@ -26,7 +25,7 @@ use options::Task;
 
 use clock::Clock;
 use driver::Driver;
-use listeners::Bound;
+use listeners::Listeners;
 use log::Log;
 use mail::{Mail, Post};
 use pid_file::PidFile;
@@ -54,16 +53,14 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
         signal_hook::consts::SIGHUP,
     ])?;
     let descriptors = raise_descriptor_limit();
-    let listeners = listeners::bind_all(&config)?;
-    let addresses: Vec<_> = listeners
-        .iter()
-        .map(|bound| bound.socket.local_addr())
-        .collect::<Result<_, _>>()?;
+    let mut listeners = Listeners::bind(&config)?;
+    listeners.watch_certificates()?;
     let pid_file = config.pid_file.as_deref().map(PidFile::write);
     let _pid_file = pid_file.transpose()?;
-    let shards = Shards::start(&config, listeners, descriptors)?;
-    welcome(&addresses, &config)?;
-    shards.serve(signals, &log)
+    let shards = Shards::start(&config, &listeners, descriptors)?;
+    welcome(&listeners.places(), &config)?;
+    listeners.release();
+    shards.serve(signals, &log, &listeners)
 }
 
 /// A broken invariant ends the process, whichever thread finds it: the start is what recovers.
@@ -83,7 +80,7 @@ struct Shards {
 }
 
 impl Shards {
-    fn start(config: &Config, listeners: Vec<Bound>, descriptors: usize) -> anyhow::Result<Self> {
+    fn start(config: &Config, listeners: &Listeners, descriptors: usize) -> anyhow::Result<Self> {
         let count = config.shards;
         let clock = Clock::start();
         let seed = random_seed()?;
@@ -104,10 +101,7 @@ impl Shards {
         }
         let mut threads = Vec::new();
         for (number, (mut reactor, letters)) in reactors.into_iter().zip(boxes).enumerate() {
-            for Bound { socket, options } in &listeners {
-                let socket = socket.try_clone().context("cannot share a listener")?;
-                reactor.listen(socket, Arc::new(options.clone()))?;
-            }
+            listeners.listen(&mut reactor)?;
             let id = ShardId::new(number);
             let shard = config.shard(id, seed);
             let driver = Driver::new(
@@ -132,10 +126,16 @@ impl Shards {
     }
 
     /// Waits for signals, and stops all shards at the first that asks for it.
-    fn serve(self, mut signals: signal_hook::iterator::Signals, log: &Log) -> anyhow::Result<()> {
+    fn serve(
+        self,
+        mut signals: signal_hook::iterator::Signals,
+        log: &Log,
+        listeners: &Listeners,
+    ) -> anyhow::Result<()> {
         for signal in signals.forever() {
             if signal == signal_hook::consts::SIGHUP {
                 log.reopen();
+                listeners.reload_certificates();
                 continue;
             }
             if signal == signal_hook::consts::SIGUSR1 {
@@ -170,7 +170,7 @@ impl Shards {
 }
 
 /// Says where the broker listens and what to try.
-fn welcome(addresses: &[SocketAddr], config: &Config) -> std::io::Result<()> {
+fn welcome(places: &[Place], config: &Config) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     let shards = match config.shards {
         1 => "1 shard".to_owned(),
@@ -181,10 +181,14 @@ fn welcome(addresses: &[SocketAddr], config: &Config) -> std::io::Result<()> {
         out,
         "Dunlin {version}, MQTT 3.1, 3.1.1 and 5.0, {shards}, data in memory"
     )?;
-    for address in addresses {
-        writeln!(out, "listening on {address}")?;
+    for place in places {
+        writeln!(out, "listening on {place}")?;
     }
-    if let Some(first) = addresses.first() {
+    let first = places.iter().find_map(|place| match place {
+        Place::Ip(address) => Some(address),
+        Place::Path(_) => None,
+    });
+    if let Some(first) = first {
         let port = match first.port() {
             1883 => String::new(),
             port => format!(" -p {port}"),

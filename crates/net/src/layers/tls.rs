@@ -7,7 +7,7 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
 use rustls::{ProtocolVersion, ServerConfig};
 
-use crate::tls::{Certificate, TlsSession, TlsVersion};
+use crate::tls::{TlsSession, TlsVersion};
 
 /// The most plaintext in a record, and what a record needs besides.
 const RECORD: usize = 16 * 1024;
@@ -188,7 +188,7 @@ impl Tls {
         let certificate = shown.and_then(<[_]>::first);
         TlsSession {
             version,
-            certificate: certificate.and_then(|certificate| Certificate::read(certificate)),
+            certificate: certificate.map(|certificate| Arc::from(certificate.as_ref())),
         }
     }
 }

@@ -13,15 +13,13 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 
 use super::key_log::KeyLogFile;
-use super::{Certificate, ClientCertificates, TlsError, TlsSettings};
+use super::{ClientCertificates, TlsError, TlsSettings, Validity};
 
-/// What handshakes need, and the server's own certificate.
-pub(super) fn server_config(
-    settings: &TlsSettings,
-) -> Result<(ServerConfig, Certificate), TlsError> {
+/// What handshakes need, and how long the server's own certificate is valid.
+pub(super) fn server_config(settings: &TlsSettings) -> Result<(ServerConfig, Validity), TlsError> {
     let provider = Arc::new(settings.provider()?);
     let chain = certificates(&settings.certificate)?;
-    let own = Certificate::read(&chain[0]).ok_or_else(|| TlsError::Certificate {
+    let validity = Validity::of(&chain[0]).ok_or_else(|| TlsError::Certificate {
         path: settings.certificate.clone(),
     })?;
     let key = provider
@@ -43,7 +41,7 @@ pub(super) fn server_config(
     }
     let unfit = |error: rustls::Error| TlsError::NothingInCommon(error.to_string());
     let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&settings.versions(&provider))
+        .with_protocol_versions(settings.versions())
         .map_err(unfit)?
         .with_client_cert_verifier(verifier(settings, provider)?)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
@@ -54,7 +52,7 @@ pub(super) fn server_config(
     if let Some(path) = &settings.key_log {
         config.key_log = Arc::new(KeyLogFile::append_to(path)?);
     }
-    Ok((config, own))
+    Ok((config, validity))
 }
 
 /// Whoever judges Clients' certificates.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `settings` | which files, versions and suites |
 //! | `load` | reading them |
-//! | `certificate` | what a certificate says of whoever shows it |
+//! | `certificate` | how long it is valid |
 //! | `key_log` | secrets of connections, for whoever decrypts recordings |
 
 mod certificate;
@@ -14,11 +14,10 @@ mod settings;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::SystemTime;
 
 use rustls::ServerConfig;
 
-pub use certificate::Certificate;
+pub use certificate::Validity;
 pub use settings::{ClientCertificates, TlsSettings, TlsVersion, is_cipher_known};
 
 /// What a listener's handshakes use: certificate, key, authorities, revocations. Clones are the
@@ -37,7 +36,7 @@ struct Shared {
 struct Current {
     settings: TlsSettings,
     config: Arc<ServerConfig>,
-    certificate: Certificate,
+    validity: Validity,
     stamp: load::Stamp,
 }
 
@@ -79,9 +78,9 @@ impl TlsServer {
         load::Stamp::of(&current.settings) != current.stamp
     }
 
-    /// The server's own certificate.
-    pub fn certificate(&self) -> Certificate {
-        self.current().certificate.clone()
+    /// How long the server's own certificate is valid.
+    pub fn validity(&self) -> Validity {
+        self.current().validity
     }
 
     /// What a handshake that begins now uses.
@@ -101,11 +100,11 @@ impl Current {
     fn load(settings: TlsSettings) -> Result<Self, TlsError> {
         // Taken first: what changes while it is read is read again.
         let stamp = load::Stamp::of(&settings);
-        let (config, certificate) = load::server_config(&settings)?;
+        let (config, validity) = load::server_config(&settings)?;
         Ok(Self {
             settings,
             config: Arc::new(config),
-            certificate,
+            validity,
             stamp,
         })
     }
@@ -193,14 +192,6 @@ pub enum TlsError {
 pub struct TlsSession {
     /// The version agreed on.
     pub version: TlsVersion,
-    /// The certificate that the Client has shown, checked against the authorities.
-    pub certificate: Option<Certificate>,
-}
-
-/// Whether `certificate` can be used at `time`.
-impl Certificate {
-    /// Whether `time` lies within its validity.
-    pub fn is_valid_at(&self, time: SystemTime) -> bool {
-        self.not_before <= time && time <= self.not_after
-    }
+    /// The certificate (DER) that the Client has shown, checked against the authorities.
+    pub certificate: Option<Arc<[u8]>>,
 }

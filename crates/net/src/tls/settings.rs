@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use rustls::ProtocolVersion as Protocol;
 use rustls::SupportedCipherSuite;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::ALL_CIPHER_SUITES;
@@ -25,9 +26,11 @@ pub struct TlsSettings {
     pub client_certificates: ClientCertificates,
     /// The lowest version.
     pub minimum_version: TlsVersion,
-    /// Names of cipher suites, as IANA or OpenSSL writes them, by preference. None: all that are
-    /// good.
+    /// Names of cipher suites of TLS 1.2, as IANA or OpenSSL writes them, by preference. None: all
+    /// that are good.
     pub ciphers: Vec<String>,
+    /// The same for TLS 1.3.
+    pub ciphers_tls13: Vec<String>,
     /// Where to write the secrets of each connection. For debugging only.
     pub key_log: Option<PathBuf>,
 }
@@ -59,33 +62,24 @@ pub fn is_cipher_known(name: &str) -> bool {
     suite(name).is_some()
 }
 
+static TLS_1_3_ONLY: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
+
 impl TlsSettings {
     /// The cryptography with the suites that are wanted.
     pub(super) fn provider(&self) -> Result<CryptoProvider, TlsError> {
         let mut provider = rustls::crypto::ring::default_provider();
-        if !self.ciphers.is_empty() {
-            let suites = self.ciphers.iter().map(|name| {
-                suite(name).ok_or_else(|| TlsError::UnknownCipher { name: name.clone() })
-            });
-            provider.cipher_suites = suites.collect::<Result<_, _>>()?;
-        }
+        let mut suites = chosen(&self.ciphers_tls13, Protocol::TLSv1_3)?;
+        suites.extend(chosen(&self.ciphers, Protocol::TLSv1_2)?);
+        provider.cipher_suites = suites;
         Ok(provider)
     }
 
-    /// The versions that are wanted. A version without a suite is left out.
-    pub(super) fn versions(
-        &self,
-        provider: &CryptoProvider,
-    ) -> Vec<&'static rustls::SupportedProtocolVersion> {
-        let has = |version: &rustls::SupportedProtocolVersion| {
-            let mut suites = provider.cipher_suites.iter();
-            suites.any(|suite| suite.version().version == version.version)
-        };
-        let wanted = match self.minimum_version {
+    /// The versions that are wanted.
+    pub(super) fn versions(&self) -> &'static [&'static rustls::SupportedProtocolVersion] {
+        match self.minimum_version {
             TlsVersion::V1_2 => rustls::ALL_VERSIONS,
-            TlsVersion::V1_3 => &[&rustls::version::TLS13],
-        };
-        wanted.iter().copied().filter(|v| has(v)).collect()
+            TlsVersion::V1_3 => TLS_1_3_ONLY,
+        }
     }
 }
 
@@ -122,6 +116,20 @@ const NAMES: [(&str, &str); 9] = [
         "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
     ),
 ];
+
+/// The suites of a version that are named, or all.
+fn chosen(names: &[String], version: Protocol) -> Result<Vec<SupportedCipherSuite>, TlsError> {
+    let fits = |suite: &SupportedCipherSuite| suite.version().version == version;
+    if names.is_empty() {
+        return Ok(ALL_CIPHER_SUITES.iter().copied().filter(fits).collect());
+    }
+    let named = |name: &String| suite(name).filter(fits);
+    let unknown = |name: &String| TlsError::UnknownCipher { name: name.clone() };
+    let named = names
+        .iter()
+        .map(|name| named(name).ok_or_else(|| unknown(name)));
+    named.collect()
+}
 
 fn suite(name: &str) -> Option<SupportedCipherSuite> {
     let known = |own: &str| {

@@ -6,7 +6,8 @@
 use dunlin_packet::QoS;
 
 use super::{
-    AccessConfig, Config, ConfigError, ListenAddress, ListenerConfig, LogDestination, Protocol,
+    AccessConfig, Config, ConfigError, ListenerConfig, LogDestination, Protocol, TlsConfig,
+    UserNameFrom,
 };
 
 /// Whether everything is served that is asked for.
@@ -36,22 +37,23 @@ pub(super) fn first_unserved(config: &Config) -> Option<String> {
 }
 
 fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
-    let is_unix = matches!(listener.address, ListenAddress::Unix(_));
     let allows = |protocol| listener.protocols.allows(protocol);
     let plain = allows(Protocol::Mqtt) || allows(Protocol::Ws);
+    let by_certificate = |tls: &TlsConfig| tls.user_name != UserNameFrom::Connect;
     let no_access = AccessConfig {
         allow_anonymous: true,
         ..AccessConfig::default()
     };
     first(&[
-        ("a Unix socket", is_unix),
         ("protocols: quic", allows(Protocol::Quic)),
         (
             "protocols: nothing but TLS",
             !plain && listener.tls.is_none(),
         ),
-        ("tls", listener.tls.is_some()),
-        ("proxy_protocol", listener.proxy_protocol),
+        (
+            "tls.user_name",
+            listener.tls.as_ref().is_some_and(by_certificate),
+        ),
         ("authentication", listener.access != no_access),
         ("max_connections", listener.max_connections.is_some()),
         ("max_qos", listener.max_qos != QoS::ExactlyOnce),
