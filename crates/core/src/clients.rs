@@ -7,12 +7,14 @@ use dunlin_packet::{Packet, PacketId, ProtocolVersion, PublishHead, QoS};
 use crate::connection::{Alias, AliasesOut, Connection, Connections};
 use crate::counters::{Counters, DropReason};
 use crate::id::{ConnectionId, SessionId, ShardId};
-use crate::journal::Record;
+use crate::journal::{LogId, MessageId, Record};
 use crate::limits::Limits;
 use crate::output::OutputPool;
 use crate::peer::PeerMessage;
 use crate::policy::Action;
-use crate::session::{Acknowledged, Delivery, GroupOrigin, OutgoingPool, Queued, Sessions, Stage};
+use crate::session::{
+    Acknowledged, Delivery, GroupOrigin, OutgoingPool, Place, Queued, Sessions, Stage,
+};
 use crate::settlement::{Settlement, Ticket};
 use crate::time::Timestamp;
 use crate::timers::Timers;
@@ -34,8 +36,10 @@ pub(crate) struct Clients {
     pub(crate) reports: VecDeque<(ShardId, PeerMessage)>,
     /// Sessions whose queue has run empty and that have Retained Messages on their way.
     pub(crate) hungry: Vec<SessionId>,
-    /// Bytes of all queues.
+    /// Bytes that all queues take of memory.
     pub(crate) waiting_bytes: usize,
+    /// Sessions that wait for messages of the log, and for which.
+    pub(crate) reads: Vec<(SessionId, Vec<MessageId>)>,
     /// Bytes that wait to be written, of all connections.
     pending_output: usize,
     /// Bytes of all incomplete packets.
@@ -58,6 +62,9 @@ struct Sending {
 struct TooLarge;
 
 impl Clients {
+    /// Bytes that are read back for a Session at a time.
+    const READ_AHEAD: usize = 64 * 1024;
+
     pub(crate) fn new(limits: Limits, settlement: Settlement, seed: u64) -> Self {
         Clients {
             sessions: Sessions::new(seed),
@@ -71,6 +78,7 @@ impl Clients {
             reports: VecDeque::new(),
             hungry: Vec::new(),
             waiting_bytes: 0,
+            reads: Vec::new(),
             pending_output: 0,
             partial_bytes: 0,
             last_mark: 0,
@@ -205,7 +213,17 @@ impl Clients {
     /// A message is due to a Session: sends it, or lets it wait, or drops it for a reason.
     pub(crate) fn deliver(&mut self, now: Timestamp, id: SessionId, delivery: Delivery) {
         self.counters.due += 1;
+        if self.is_in_log(id, &delivery) {
+            let (session, parked) = (self.sessions[id].log_id, delivery.parked());
+            self.settlement
+                .append(|| Record::Queued { session, parked });
+        }
         self.hand_over(now, id, delivery);
+    }
+
+    /// Whether it is in the log that a delivery is due to a Session.
+    fn is_in_log(&self, id: SessionId, delivery: &Delivery) -> bool {
+        is_logged(delivery) && self.is_recorded(id)
     }
 
     /// As [`deliver`](Self::deliver), for a delivery that has been counted as due before.
@@ -249,14 +267,23 @@ impl Clients {
     }
 
     fn enqueue(&mut self, id: SessionId, delivery: Delivery) {
-        if self.waiting_bytes + delivery.size() > self.limits.waiting_bytes {
-            return self.drop_delivery(id, delivery, DropReason::MemoryFull);
-        }
+        let full = self.waiting_bytes + delivery.size() > self.limits.waiting_bytes;
+        let is_connected = self.sessions[id].connection.is_some();
+        let place = match self.is_in_log(id, &delivery) {
+            false if full => return self.drop_delivery(id, delivery, DropReason::MemoryFull),
+            false => Place::Memory,
+            true if is_connected && !full => Place::Log,
+            true if self.waiting_bytes + Place::PARKED > self.limits.waiting_bytes => {
+                return self.drop_delivery(id, delivery, DropReason::MemoryFull);
+            }
+            true => Place::LogAlone,
+        };
+        let limits = &self.limits;
         let session = &mut self.sessions[id];
         let outgoing = session.outgoing.get_or_insert_with(|| self.queues.take());
-        let before = outgoing.queued_bytes();
-        let queued = outgoing.enqueue(delivery, &self.limits);
-        self.waiting_bytes = self.waiting_bytes + outgoing.queued_bytes() - before;
+        let before = outgoing.memory_bytes();
+        let queued = outgoing.enqueue(delivery, place, limits);
+        self.waiting_bytes = self.waiting_bytes + outgoing.memory_bytes() - before;
         match queued {
             Queued::Kept => {}
             Queued::Displaced(delivery) | Queued::Full(delivery) => {
@@ -265,8 +292,85 @@ impl Clients {
         }
     }
 
+    /// Changes the queue of a Session, if it has one, and keeps the account of its memory.
+    pub(crate) fn change_queue<T: Default>(
+        &mut self,
+        id: SessionId,
+        change: impl FnOnce(&mut crate::session::Outgoing) -> T,
+    ) -> T {
+        let Some(outgoing) = &mut self.sessions[id].outgoing else {
+            return T::default();
+        };
+        let before = outgoing.memory_bytes();
+        let result = change(outgoing);
+        self.waiting_bytes = self.waiting_bytes + outgoing.memory_bytes() - before;
+        result
+    }
+
+    /// A Session has no connection: what can be is parked in the log.
+    pub(crate) fn park(&mut self, id: SessionId) {
+        if self.is_recorded(id) {
+            self.change_queue(id, |outgoing| outgoing.park(is_logged));
+        }
+    }
+
+    /// Asks for the messages that a Session with a connection needs next, if they are in the log.
+    fn ask_for_messages(&mut self, id: SessionId) {
+        let budget = self.limits.waiting_bytes.saturating_sub(self.waiting_bytes);
+        let budget = budget.min(Self::READ_AHEAD);
+        let messages = self.change_queue(id, |outgoing| outgoing.begin_reading(budget));
+        if let Some(messages) = messages {
+            self.reads.push((id, messages));
+        }
+    }
+
+    /// Messages that a Session has asked for are there.
+    pub(crate) fn read(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        messages: Vec<(MessageId, Option<crate::Message>)>,
+    ) {
+        let lost = self.change_queue(id, |outgoing| outgoing.read(messages));
+        for delivery in lost {
+            self.drop_delivery(id, delivery, DropReason::Unreadable);
+        }
+        self.drop_forbidden(id);
+        self.pump(now, id);
+    }
+
+    /// Drops what waits for a Session or is in flight to it, and may not be received any more. What
+    /// is in the log only is judged when it has been read.
+    pub(crate) fn drop_forbidden(&mut self, id: SessionId) {
+        let session = &mut self.sessions[id];
+        if !session.is_restricted() {
+            return;
+        }
+        let Some(mut outgoing) = session.outgoing.take() else {
+            return;
+        };
+        let before = outgoing.memory_bytes();
+        let forbidden = outgoing.take_back(|delivery, _| {
+            let message = &delivery.message;
+            !message.is_absent() && !session.may(Action::Receive, message.topic())
+        });
+        self.waiting_bytes = self.waiting_bytes + outgoing.memory_bytes() - before;
+        session.outgoing = Some(outgoing);
+        for delivery in forbidden {
+            self.drop_delivery(id, delivery, DropReason::NotAuthorized);
+        }
+        self.tidy(id);
+    }
+
     /// Sends what waits for a Session as far as its connection and its quota allow.
     pub(crate) fn pump(&mut self, now: Timestamp, id: SessionId) {
+        let is_absent = |session: &crate::session::Session| {
+            let outgoing = session.outgoing.as_ref();
+            outgoing.is_some_and(|outgoing| outgoing.has_absent())
+        };
+        if self.sessions.get(id).is_some_and(is_absent) {
+            return self.ask_for_messages(id);
+        }
         let is_resending = |clients: &Self| {
             let outgoing = clients
                 .sessions
@@ -287,12 +391,15 @@ impl Clients {
         while let Some(session) = self.sessions.get_mut(id)
             && let Some(connection) = session.connection
         {
-            let next = session
-                .outgoing
-                .as_ref()
-                .and_then(|outgoing| outgoing.front());
-            let Some(qos) = next.map(|delivery| delivery.qos) else {
-                if session.retained_stream_count() > 0 {
+            let mut next = session.outgoing.as_mut();
+            let next = next
+                .as_mut()
+                .and_then(|outgoing| outgoing.front())
+                .map(|delivery| delivery.qos);
+            let Some(qos) = next else {
+                if session.has_queue() {
+                    self.ask_for_messages(id);
+                } else if session.retained_stream_count() > 0 {
                     self.hungry.push(id);
                 }
                 return;
@@ -300,10 +407,8 @@ impl Clients {
             if !self.may_send(id, connection, qos) {
                 return;
             }
-            let outgoing = self.sessions[id].outgoing.as_mut();
-            let delivery = outgoing.and_then(|outgoing| outgoing.dequeue());
+            let delivery = self.change_queue(id, |outgoing| outgoing.dequeue());
             let delivery = delivery.expect("it was looked at before");
-            self.waiting_bytes -= delivery.size();
             self.send_delivery(now, id, connection, delivery);
         }
     }
@@ -331,7 +436,9 @@ impl Clients {
         // Of a Shared Subscription also what goes to a Session that ends with the process: nobody
         // else may have it any more.
         let is_shared = delivery.origin.is_some() && delivery.message.id().is_some();
-        if delivery.qos == QoS::ExactlyOnce && (is_shared || self.is_recorded(id)) {
+        if delivery.qos == QoS::ExactlyOnce
+            && (is_shared || delivery.message.id().is_some() && self.is_recorded(id))
+        {
             if !self.fits(now, connection, &sending, &delivery) {
                 return self.drop_delivery(id, delivery, DropReason::PacketTooLarge);
             }
@@ -364,18 +471,12 @@ impl Clients {
         delivery: &Delivery,
     ) {
         let packet_id = packet_id.expect("a message of QoS 2 has one");
-        let message = delivery.message.id();
-        let group = delivery
-            .origin
-            .as_ref()
-            .map(|origin| (*origin.group).into());
-        let client_id = self.sessions[id].client_id.clone();
-        let retain = delivery.retain;
+        let group = delivery.origin.as_ref().map(|origin| origin.group.clone());
+        let (session, parked) = (self.sessions[id].log_id, delivery.parked());
         self.settlement.append(|| Record::Sending {
-            client_id,
+            session,
             packet_id,
-            message,
-            retain,
+            parked,
             group,
         });
         self.shut(connection, self.settlement.ticket());
@@ -516,10 +617,10 @@ impl Clients {
                     sequence,
                 },
             ));
-        } else if delivery.qos > QoS::AtMostOnce && self.is_recorded(id) {
-            let (client_id, message) = (self.sessions[id].client_id.clone(), delivery.message.id());
+        } else if self.is_in_log(id, delivery) {
+            let (session, message) = (self.sessions[id].log_id, delivery.message.id());
             self.settlement
-                .append_later(|| Record::Done { client_id, message });
+                .append_later(|| Record::Done { session, message });
         }
     }
 
@@ -529,15 +630,23 @@ impl Clients {
             && self
                 .sessions
                 .get(id)
-                .is_some_and(|session| session.recorded)
+                .is_some_and(|session| session.log_id.is_some())
     }
 
     /// Appends a change of a Session to the log, if it is one that is recorded. What is
     /// acknowledged next waits for it.
-    pub(crate) fn record(&mut self, id: SessionId, record: impl FnOnce(Box<str>) -> Record) {
+    pub(crate) fn record(&mut self, id: SessionId, record: impl FnOnce(LogId) -> Record) {
         if self.is_recorded(id) {
-            let client_id = self.sessions[id].client_id.clone();
-            self.settlement.append(|| record(client_id));
+            let session = self.sessions[id].log_id;
+            self.settlement.append(|| record(session));
+        }
+    }
+
+    /// As [`record`](Self::record), for a change that nothing waits for.
+    pub(crate) fn record_later(&mut self, id: SessionId, record: impl FnOnce(LogId) -> Record) {
+        if self.is_recorded(id) {
+            let session = self.sessions[id].log_id;
+            self.settlement.append_later(|| record(session));
         }
     }
 
@@ -548,9 +657,15 @@ impl Clients {
         };
         session.forget_rarities();
         if let Some(outgoing) = session.outgoing.take_if(|outgoing| outgoing.is_empty()) {
+            self.waiting_bytes -= outgoing.memory_bytes();
             self.queues.put(outgoing);
         }
     }
+}
+
+/// Whether the message of a delivery is in the log, for as long as a durable Session needs it.
+pub(crate) fn is_logged(delivery: &Delivery) -> bool {
+    delivery.qos > QoS::AtMostOnce && delivery.message.id().is_some() && delivery.origin.is_none()
 }
 
 /// A PUBLISH without Topic Alias.

@@ -20,11 +20,13 @@ pub enum DropReason {
     GroupEnded,
     /// The Client may not receive messages of this topic.
     NotAuthorized,
+    /// It was in the log and could not be read back.
+    Unreadable,
 }
 
 impl DropReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [DropReason; 8] = [
+    pub const ALL: [DropReason; 9] = [
         DropReason::QueueFull,
         DropReason::MemoryFull,
         DropReason::NotConnected,
@@ -33,6 +35,7 @@ impl DropReason {
         DropReason::RefusedByClient,
         DropReason::GroupEnded,
         DropReason::NotAuthorized,
+        DropReason::Unreadable,
     ];
 
     /// Its name in metrics.
@@ -46,6 +49,7 @@ impl DropReason {
             DropReason::RefusedByClient => "refused_by_client",
             DropReason::GroupEnded => "group_ended",
             DropReason::NotAuthorized => "not_authorized",
+            DropReason::Unreadable => "unreadable",
         }
     }
 }

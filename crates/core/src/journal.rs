@@ -1,22 +1,36 @@
 //! What must outlive the process: records, in the order in which things came to be.
 //!
 //! A shard appends a [`Record`] for every change of a durable Session (Session Expiry Interval
-//! above 0), of a Retained Message, and for every Application Message of QoS 1 and 2 that somebody
-//! wants. The driver takes the records of all shards into one totally ordered log, each shard's in
-//! its order and before anything that the shard says to others in the same turn, and tells the
-//! shard with [`Input::Committed`](crate::Input::Committed) how far they are stable. What promises
-//! that they are waits behind a gate until then.
+//! above 0), of a Shared Subscription with a durable member, of a Retained Message, and for every
+//! Application Message of QoS 1 and 2 that one of these needs. The driver takes the records of all
+//! shards into one totally ordered log, each shard's in its order and before anything that the shard
+//! says to others in the same turn, and tells the shard with
+//! [`Input::Committed`](crate::Input::Committed) how far they are stable. What promises that they
+//! are waits behind a gate until then.
 //!
-//! Queues are not recorded: [`Shard::restore`](crate::Shard::restore) derives them again from
-//! messages, subscriptions and what is [`Done`](Record::Done). An acknowledgement of QoS 1 that was
-//! not stable leads to one more delivery, as it may; the steps of QoS 2 are stable before they are
-//! acted on, in both directions.
+//! Records state facts: a message is in the log once, and that it waits for a Session is a fact of
+//! its own, a few bytes that name it. So nothing has to be concluded from limits, permissions or
+//! subscriptions when the process starts again, and a Session can be told anew, whole, at any
+//! moment: [`Record::Session`] makes void what was said of it before. That is how old parts of the
+//! log become free ([`Input::Checkpoint`](crate::Input::Checkpoint)).
+//!
+//! An acknowledgement of QoS 1 that was not stable leads to one more delivery, as it may; the steps
+//! of QoS 2 are stable before they are acted on, in both directions.
 
-use dunlin_packet::{PacketId, SubscriptionOptions};
+mod codec;
+
+pub use codec::CodecError;
+
+use std::sync::Arc;
+
+use dunlin_packet::{PacketId, QoS, SubscriptionOptions};
 
 use crate::message::Message;
+use crate::session::SubscriptionIds;
+use crate::time::Timestamp;
 
-/// An Application Message in the log, by a number that no other has had.
+/// An Application Message in the log, by a number that no other has had. The lowest six bits are
+/// the shard that has accepted it; within a shard they grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(u64);
 
@@ -28,14 +42,62 @@ impl MessageId {
         MessageId(number << 6 | shard.index() as u64)
     }
 
+    /// The identity as one number; 0 stands for none.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The identity from one number.
+    pub const fn from_u64(number: u64) -> Self {
+        MessageId(number)
+    }
+
     /// The number within its shard.
     pub(crate) fn number(self) -> u64 {
         self.0 >> 6
     }
 
+    /// The shard that has accepted it, of the process that did.
+    pub(crate) fn shard(self) -> u64 {
+        self.0 & 63
+    }
+
     /// Whether there is a message with it in the log.
-    pub(crate) fn is_some(self) -> bool {
-        self != Self::NONE
+    pub const fn is_some(self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// What a Session or a Shared Subscription is called in the log; none has the name of another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogId(u64);
+
+impl LogId {
+    /// Of what is not in the log.
+    pub const NONE: LogId = LogId(0);
+
+    pub(crate) fn new(number: u64, shard: crate::ShardId) -> Self {
+        LogId(number << 6 | shard.index() as u64)
+    }
+
+    /// The name as one number; 0 stands for none.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The name from one number.
+    pub const fn from_u64(number: u64) -> Self {
+        LogId(number)
+    }
+
+    /// The number within its shard.
+    pub(crate) fn number(self) -> u64 {
+        self.0 >> 6
+    }
+
+    /// Whether it is in the log.
+    pub const fn is_some(self) -> bool {
+        self.0 != 0
     }
 }
 
@@ -49,34 +111,139 @@ pub enum Durability {
     Log,
 }
 
+/// A message of the log that waits for a Session: its name, and all that the Session's
+/// subscriptions make of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Which message.
+    pub message: MessageId,
+    /// What it counts in a queue, in bytes.
+    pub size: u32,
+    /// The lower of the QoS it was published with and the QoS granted.
+    pub qos: QoS,
+    /// The RETAIN flag that the Client will see.
+    pub retain: bool,
+    /// The Subscription Identifiers.
+    pub subscription_ids: SubscriptionIds,
+}
+
+/// A Will Message as it is recorded.
+#[derive(Clone, Debug)]
+pub struct RecordedWill {
+    /// The message; its expiry begins when it is published.
+    pub message: Message,
+    /// The Message Expiry Interval in seconds.
+    pub expiry_interval: Option<u32>,
+    /// The Will Delay Interval in seconds.
+    pub delay_interval: u32,
+}
+
+/// Who a Client is, as its [`Grant`](crate::Grant) says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    /// [`Grant::user_name`](crate::Grant::user_name).
+    pub user_name: Option<Arc<str>>,
+    /// [`Grant::source`](crate::Grant::source).
+    pub source: u64,
+}
+
+/// Whether something is told for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It has just begun to be.
+    First,
+    /// It has been told before, perhaps in a part of the log that is gone.
+    Anew,
+}
+
+/// What is to be known of the way of a message, should the process end while it is on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// It crosses to other shards. They record for whom it waits there, later than it is in the log
+    /// itself, and [`Record::Routed`] says that they have. Until then it may have to be routed again.
+    pub crosses: bool,
+    /// The Session of its publisher, if it is in the log: No Local needs it.
+    pub publisher: LogId,
+}
+
 /// A change that must outlive the process.
 #[derive(Clone, Debug)]
 pub enum Record {
-    /// A message was accepted that somebody wants.
+    /// A message was accepted that must not be lost.
     Message {
-        /// Its identity in other records.
-        id: MessageId,
+        /// The message, with its identity.
+        message: Message,
+        /// Where it goes.
+        route: Route,
+    },
+    /// Numbers of messages, Sessions and Shared Subscriptions up to this one have been used.
+    Numbered {
+        /// The last.
+        number: u64,
+    },
+    /// All messages of a shard up to this one are where they are due: what says so is in the log.
+    Routed {
+        /// The last of them.
+        message: MessageId,
+    },
+    /// A Retained Message was set, or cleared if its payload is empty.
+    Retained {
+        /// The message; with an identity if it was published with QoS 1 or 2.
+        message: Message,
+        /// Where it goes.
+        route: Route,
+    },
+    /// A Retained Message that was set before is still there.
+    StillRetained {
         /// The message.
         message: Message,
-        /// The Client Identifier of who has published it: No Local needs it.
-        publisher: Option<Box<str>>,
     },
-    /// A durable Session has begun, or got another Session Expiry Interval.
+    /// A durable Session has begun, or is told anew; what was said of it before is void. It has a
+    /// connection.
     Session {
-        /// Whose.
+        /// Its name from now on.
+        session: LogId,
+        /// Whose it is.
         client_id: Box<str>,
-        /// In seconds, above 0.
+        /// The Session Expiry Interval in seconds.
         expiry_interval: u32,
+        /// Who may use it.
+        holder: Holder,
+        /// Whether it has begun.
+        told: Told,
+    },
+    /// A Session has a connection again.
+    Attached {
+        /// Which.
+        session: LogId,
+        /// The new Session Expiry Interval in seconds; 0: it ends with the connection.
+        expiry_interval: u32,
+        /// Who uses it.
+        holder: Holder,
+    },
+    /// A Session has no connection any more.
+    Detached {
+        /// Which.
+        session: LogId,
+        /// Since when: its expiry and the delay of its Will begin.
+        at: Timestamp,
     },
     /// A durable Session has ended.
     SessionEnded {
+        /// Which.
+        session: LogId,
+    },
+    /// A Session has another Will Message, or none.
+    Will {
         /// Whose.
-        client_id: Box<str>,
+        session: LogId,
+        /// The Will.
+        will: Option<Box<RecordedWill>>,
     },
     /// A durable Session has subscribed, or changed a subscription.
     Subscribed {
-        /// Whose.
-        client_id: Box<str>,
+        /// Which.
+        session: LogId,
         /// As in SUBSCRIBE, with `$share/` if it is shared.
         filter: Box<str>,
         /// The QoS is the one granted.
@@ -86,71 +253,106 @@ pub enum Record {
     },
     /// A durable Session has ended a subscription.
     Unsubscribed {
-        /// Whose.
-        client_id: Box<str>,
+        /// Which.
+        session: LogId,
         /// As in SUBSCRIBE.
         filter: Box<str>,
     },
+    /// A message of the log is due to a Session.
+    Queued {
+        /// To which.
+        session: LogId,
+        /// The message.
+        parked: Parked,
+    },
     /// A message is due to a Session no more: acknowledged, expired or dropped.
     Done {
-        /// Whose.
-        client_id: Box<str>,
-        /// Which.
-        message: MessageId,
-    },
-    /// A message is due to a Shared Subscription no more.
-    GroupDone {
-        /// `{ShareName}/{filter}`.
-        group: Box<str>,
-        /// Which.
+        /// To which.
+        session: LogId,
+        /// Which message.
         message: MessageId,
     },
     /// A message of QoS 2 is about to be sent under this Packet Identifier.
     Sending {
-        /// To whom.
-        client_id: Box<str>,
+        /// To which Session; none if it is not durable.
+        session: LogId,
         /// Under which identifier.
         packet_id: PacketId,
-        /// Which message.
-        message: MessageId,
-        /// RETAIN.
-        retain: bool,
+        /// The message.
+        parked: Parked,
         /// `{ShareName}/{filter}` of the Shared Subscription that it comes from.
-        group: Option<Box<str>>,
+        group: Option<Arc<str>>,
     },
     /// The Client has a message of QoS 2; PUBREL is about to be sent.
     Releasing {
-        /// Whose.
-        client_id: Box<str>,
+        /// Whose Session.
+        session: LogId,
         /// Which.
         packet_id: PacketId,
     },
     /// An exchange of QoS 2 to a Client has ended.
     Freed {
-        /// Whose.
-        client_id: Box<str>,
+        /// Whose Session.
+        session: LogId,
         /// Which.
         packet_id: PacketId,
     },
     /// A message of QoS 2 was received under this Packet Identifier.
     Received {
-        /// From whom.
-        client_id: Box<str>,
+        /// From whose Session.
+        session: LogId,
         /// Which.
         packet_id: PacketId,
     },
     /// The Client has released a Packet Identifier of QoS 2.
     Released {
-        /// Whose.
-        client_id: Box<str>,
+        /// Whose Session.
+        session: LogId,
         /// Which.
         packet_id: PacketId,
     },
-    /// A Retained Message was set, or cleared if its payload is empty.
-    Retained {
-        /// The message.
-        message: Message,
+    /// A Shared Subscription has its first durable member, or is told anew; what was said of it
+    /// before is void.
+    Group {
+        /// Its name in the log from now on.
+        group: LogId,
+        /// `{ShareName}/{filter}`.
+        name: Arc<str>,
+        /// Whether it has begun.
+        told: Told,
     },
+    /// A Shared Subscription has no durable member any more.
+    GroupEnded {
+        /// Which.
+        group: LogId,
+    },
+    /// A message of the log is due to a Shared Subscription.
+    GroupQueued {
+        /// To which.
+        group: LogId,
+        /// Which message.
+        message: MessageId,
+        /// What it counts in the queue, in bytes.
+        size: u32,
+    },
+    /// A message is due to a Shared Subscription no more.
+    GroupDone {
+        /// To which.
+        group: LogId,
+        /// Which message.
+        message: MessageId,
+    },
+}
+
+impl Record {
+    /// The message in the log without which this record is worth nothing.
+    pub fn refers_to(&self) -> Option<MessageId> {
+        match self {
+            Record::Queued { parked, .. } | Record::Sending { parked, .. } => Some(parked.message),
+            Record::GroupQueued { message, .. } => Some(*message),
+            _ => None,
+        }
+    }
 }
 
 /// The records of one shard that have not been taken, and how far they are stable.
@@ -184,6 +386,11 @@ impl Journal {
             self.records.push(record());
             self.appended += 1;
         }
+    }
+
+    /// Whether none waits to be taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
     }
 
     /// How many have been appended.

@@ -42,11 +42,14 @@ pub use counters::{Counters, DropReason};
 pub use event::Event;
 pub use fault::{Ending, Violation};
 pub use id::{ConnectionId, ShardId, ShardSet};
-pub use journal::{Durability, MessageId, Record};
+pub use journal::{
+    CodecError, Durability, Holder, LogId, MessageId, Parked, Record, RecordedWill, Route, Told,
+};
 pub use limits::Limits;
 pub use message::Message;
 pub use output::Output;
 pub use peer::{PeerMessage, RETAINED_BATCH};
 pub use policy::{Access, Action, AllowAll, Decision, Grant, Origin, Policy, Refusal, Review};
-pub use shard::{Command, Gauges, Input, Shard, ShardConfig};
+pub use session::SubscriptionIds;
+pub use shard::{Command, Gauges, Input, Reader, Shard, ShardConfig};
 pub use time::Timestamp;

@@ -66,7 +66,7 @@ impl Message {
             expires_at,
         );
         if id.is_some() {
-            message.with_id(id)
+            message.identified(id)
         } else {
             message
         }
@@ -97,6 +97,23 @@ impl Message {
             retain,
             Timestamp::NEVER,
         )
+    }
+
+    /// A message as it was in the log.
+    pub(crate) fn restored(
+        topic: &str,
+        properties: Properties<'_>,
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+        expires_at: Timestamp,
+        id: MessageId,
+    ) -> Self {
+        let message = Self::assemble(topic, properties, payload, qos, retain, expires_at);
+        match id.is_some() {
+            true => message.identified(id),
+            false => message,
+        }
     }
 
     fn assemble(
@@ -134,15 +151,6 @@ impl Message {
         Message(ThinArc::from_header_and_slice(header, &bytes))
     }
 
-    /// The same message as it is in the log.
-    pub(crate) fn with_id(&self, id: MessageId) -> Self {
-        let header = Header {
-            id,
-            ..self.0.header.header
-        };
-        Message(ThinArc::from_header_and_slice(header, &self.0.slice))
-    }
-
     /// The same message with another expiry.
     pub(crate) fn expiring_at(&self, expires_at: Timestamp) -> Self {
         let header = Header {
@@ -159,6 +167,16 @@ impl Message {
             ..self.0.header.header
         };
         Message(ThinArc::from_header_and_slice(header, &self.0.slice))
+    }
+
+    /// Stands for a message of the log that is not in memory: it has its identity and nothing else.
+    pub(crate) fn absent(id: MessageId) -> Self {
+        Self::new("", &[], QoS::AtMostOnce, false).identified(id)
+    }
+
+    /// Whether it only stands for a message of the log.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.0.header.header.topic_len == 0
     }
 
     /// Its identity in the log; [`MessageId::NONE`] if it is not there.

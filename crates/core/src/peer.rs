@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::id::ShardSet;
+use crate::journal::Durability;
 use crate::message::Message;
 
 /// What one shard says to another.
@@ -36,6 +37,8 @@ pub enum PeerMessage {
     Interest {
         /// A Topic Filter, never a shared one.
         filter: Arc<str>,
+        /// Whether somebody who wants them outlives the process: then they must be in the log.
+        durability: Durability,
     },
     /// Messages that match the filter are no longer wanted.
     NoInterest {
@@ -80,6 +83,8 @@ pub enum PeerMessage {
         group: Arc<str>,
         /// The member's shard's number for the membership.
         membership: u64,
+        /// Whether the member outlives the process.
+        durability: Durability,
     },
     /// The member can take this many messages more.
     GroupCredit {

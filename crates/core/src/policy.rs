@@ -36,7 +36,8 @@ pub trait Policy: Send {
         let _ = connection;
     }
 
-    /// What has become of a grant, after [`Input::PolicyChanged`](crate::Input::PolicyChanged).
+    /// What has become of a grant, after [`Input::PolicyChanged`](crate::Input::PolicyChanged); or of
+    /// one that another process gave, of which only user name and source are known.
     fn review(&mut self, client_id: &str, grant: &Grant) -> Review {
         let _ = (client_id, grant);
         Review::Keep

@@ -45,6 +45,10 @@ struct Reader {
     cursor: Cursor,
 }
 
+/// How far a walk over all Retained Messages has come.
+#[derive(Default)]
+pub(crate) struct RetainedCursor(usize);
+
 /// There is no room for a further Retained Message.
 #[derive(Debug)]
 pub(crate) struct RetainedFull;
@@ -173,6 +177,17 @@ impl Retained {
     /// A reader wants no more.
     pub(crate) fn close(&mut self, reader: (ShardId, u64)) {
         self.readers.remove(&reader);
+    }
+
+    /// The next of all, at most `count`, and whether they are the last. What is there from the first
+    /// call to the last is among them.
+    pub(crate) fn walk(&self, cursor: &mut RetainedCursor, count: usize) -> (Vec<Message>, bool) {
+        let RetainedCursor(from) = *cursor;
+        let Some(places) = self.tree.values_at(from, count) else {
+            return (Vec::new(), true);
+        };
+        cursor.0 += count;
+        (places.flatten().cloned().collect(), false)
     }
 
     /// All of them, for dumps and checks.

@@ -7,6 +7,7 @@ use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use crate::id::{SessionId, ShardId, ShardSet};
+use crate::journal::Durability;
 use crate::shared::GroupId;
 use crate::topic_tree::{NodeId, TopicTree};
 
@@ -17,12 +18,16 @@ pub(crate) struct Subscription {
     /// The Subscription Identifier; 0: none.
     pub(crate) id: u32,
     pub(crate) options: SubscriptionOptions,
+    /// Whether the Session outlives the process.
+    pub(crate) durability: Durability,
 }
 
 /// All who want the messages that one Topic Filter matches.
 #[derive(Default)]
 pub(crate) struct Destinations {
     subscribers: Subscribers,
+    /// Subscribers and Shared Subscriptions that outlive the process.
+    durable: u32,
     others: Option<Box<Others>>,
 }
 
@@ -31,6 +36,8 @@ pub(crate) struct Destinations {
 struct Others {
     groups: SmallVec<[GroupId; 2]>,
     peers: ShardSet,
+    /// Peers where somebody who wants them outlives the process.
+    durable_peers: ShardSet,
 }
 
 /// The Sessions that have subscribed to one filter: one in place, some in a row, many by number.
@@ -56,6 +63,8 @@ pub(crate) struct Matches {
     pub(crate) filters: Vec<NodeId>,
     pub(crate) groups: Vec<GroupId>,
     pub(crate) peers: ShardSet,
+    /// Whether anybody among all these outlives the process.
+    pub(crate) durability: Durability,
     /// The topic, and how often the routes had changed when it was looked up.
     topic: String,
     changes: u64,
@@ -72,8 +81,17 @@ pub(crate) struct Subscribed {
     pub(crate) filter: NodeId,
     /// The Session had subscribed to the filter before.
     pub(crate) existed: bool,
-    /// Nobody in this shard had subscribed to it before.
-    pub(crate) first: bool,
+    /// What the other shards have to know now, if that has changed.
+    pub(crate) news: Option<Interest>,
+}
+
+/// What the other shards know of this one's interest in the messages that a filter matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interest {
+    /// Nobody here wants them.
+    None,
+    /// Somebody wants them, and what is the most durable among these.
+    Some(Durability),
 }
 
 impl Subscribers {
@@ -86,14 +104,13 @@ impl Subscribers {
         }
     }
 
-    /// Sets a Session's subscription; true: it had one.
-    fn insert(&mut self, subscription: Subscription) -> bool {
+    /// Sets a Session's subscription; gives the one that it had.
+    fn insert(&mut self, subscription: Subscription) -> Option<Subscription> {
         match self {
             Subscribers::Few(few) => {
                 let session = subscription.session;
                 if let Some(known) = few.iter_mut().find(|known| known.session == session) {
-                    *known = subscription;
-                    return true;
+                    return Some(std::mem::replace(known, subscription));
                 }
                 if few.len() < Self::FEW {
                     few.push(subscription);
@@ -102,19 +119,26 @@ impl Subscribers {
                     let many = all.map(|subscription| (subscription.session, subscription));
                     *self = Subscribers::Many(Box::new(many.collect()));
                 }
-                false
+                None
             }
-            Subscribers::Many(many) => many.insert(subscription.session, subscription).is_some(),
+            Subscribers::Many(many) => many.insert(subscription.session, subscription),
         }
     }
 
-    fn remove(&mut self, session: SessionId) -> bool {
+    fn remove(&mut self, session: SessionId) -> Option<Subscription> {
         match self {
             Subscribers::Few(few) => {
-                let at = few.iter().position(|known| known.session == session);
-                at.map(|at| few.remove(at)).is_some()
+                let at = few.iter().position(|known| known.session == session)?;
+                Some(few.remove(at))
             }
-            Subscribers::Many(many) => many.remove(&session).is_some(),
+            Subscribers::Many(many) => many.remove(&session),
+        }
+    }
+
+    fn get(&self, session: SessionId) -> Option<&Subscription> {
+        match self {
+            Subscribers::Few(few) => few.iter().find(|known| known.session == session),
+            Subscribers::Many(many) => many.get(&session),
         }
     }
 
@@ -139,6 +163,31 @@ impl Destinations {
 
     fn others(&mut self) -> &mut Others {
         self.others.get_or_insert_default()
+    }
+
+    /// What other shards are to know.
+    fn interest(&self) -> Interest {
+        match (self.is_local(), self.durable) {
+            (false, _) => Interest::None,
+            (true, 0) => Interest::Some(Durability::Memory),
+            (true, _) => Interest::Some(Durability::Log),
+        }
+    }
+
+    /// Changes who wants the messages; gives what other shards have to know of it, if anything.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Self) -> T) -> (T, Option<Interest>) {
+        let before = self.interest();
+        let result = change(self);
+        let after = self.interest();
+        (result, (after != before).then_some(after))
+    }
+
+    fn add_durable(&mut self, durability: Durability) {
+        self.durable += u32::from(durability == Durability::Log);
+    }
+
+    fn remove_durable(&mut self, durability: Durability) {
+        self.durable -= u32::from(durability == Durability::Log);
     }
 }
 
@@ -177,14 +226,21 @@ impl Routes {
         matches.filters.clear();
         matches.groups.clear();
         matches.peers = ShardSet::EMPTY;
+        matches.durability = Durability::Memory;
         self.tree
             .matching_filters(topic, &mut |filter, destinations: &Destinations| {
+                if destinations.durable > 0 {
+                    matches.durability = Durability::Log;
+                }
                 if !destinations.subscribers.is_empty() {
                     matches.filters.push(filter);
                 }
                 if let Some(others) = &destinations.others {
                     matches.groups.extend_from_slice(&others.groups);
                     matches.peers = matches.peers.union(others.peers);
+                    if !others.durable_peers.is_empty() {
+                        matches.durability = Durability::Log;
+                    }
                 }
             });
     }
@@ -206,33 +262,45 @@ impl Routes {
 
     pub(crate) fn subscribe(&mut self, filter: &str, subscription: Subscription) -> Subscribed {
         let (filter, destinations) = self.tree_mut().entry(filter);
-        let first = !destinations.is_local();
-        let existed = destinations.subscribers.insert(subscription);
-        self.subscriptions += usize::from(!existed);
+        let (last, news) = destinations.change(|destinations| {
+            let last = destinations.subscribers.insert(subscription);
+            destinations.add_durable(subscription.durability);
+            if let Some(last) = last {
+                destinations.remove_durable(last.durability);
+            }
+            last
+        });
+        self.subscriptions += usize::from(last.is_none());
         Subscribed {
             filter,
-            existed,
-            first,
+            existed: last.is_some(),
+            news,
         }
     }
 
     /// The filter's place, if this Session has subscribed to it.
-    pub(crate) fn subscription(&self, session: SessionId, filter: &str) -> Option<NodeId> {
+    pub(crate) fn find_subscription(&self, session: SessionId, filter: &str) -> Option<NodeId> {
         let filter = self.tree.find(filter)?;
-        self.subscribers(filter)
-            .any(|known| known.session == session)
+        self.subscription(session, filter)
+            .is_some()
             .then_some(filter)
     }
 
-    /// Ends a Session's subscription. True: it was the last of this shard to the filter.
-    pub(crate) fn unsubscribe(&mut self, filter: NodeId, session: SessionId) -> bool {
-        let Some(destinations) = self.tree_mut().get_mut(filter) else {
-            return false;
-        };
-        let removed = destinations.subscribers.remove(session);
-        let last = removed && !destinations.is_local();
-        self.subscriptions -= usize::from(removed);
-        last
+    /// A Session's subscription to a filter.
+    pub(crate) fn subscription(&self, session: SessionId, filter: NodeId) -> Option<&Subscription> {
+        self.tree.get(filter)?.subscribers.get(session)
+    }
+
+    /// Ends a Session's subscription; gives what the other shards have to know, if that has changed.
+    pub(crate) fn unsubscribe(&mut self, filter: NodeId, session: SessionId) -> Option<Interest> {
+        let destinations = self.tree_mut().get_mut(filter)?;
+        let (removed, news) = destinations.change(|destinations| {
+            let removed = destinations.subscribers.remove(session)?;
+            destinations.remove_durable(removed.durability);
+            Some(removed)
+        });
+        self.subscriptions -= usize::from(removed.is_some());
+        news
     }
 
     /// The text of a filter.
@@ -255,32 +323,49 @@ impl Routes {
         }
     }
 
-    /// Adds a Shared Subscription. True: nobody in this shard had wanted the filter before.
-    pub(crate) fn add_group(&mut self, filter: &str, group: GroupId) -> bool {
+    /// Adds a Shared Subscription, which is not durable; gives what the other shards have to know.
+    pub(crate) fn add_group(&mut self, filter: &str, group: GroupId) -> Option<Interest> {
         let (_, destinations) = self.tree_mut().entry(filter);
-        let first = !destinations.is_local();
-        destinations.others().groups.push(group);
-        first
+        let change = |destinations: &mut Destinations| destinations.others().groups.push(group);
+        destinations.change(change).1
     }
 
-    /// Removes a Shared Subscription. True: nobody in this shard wants the filter any more.
-    pub(crate) fn remove_group(&mut self, filter: &str, group: GroupId) -> bool {
-        let Some(node) = self.tree.find(filter) else {
-            return false;
+    /// A Shared Subscription has become durable, or is so no more.
+    pub(crate) fn change_group(
+        &mut self,
+        filter: &str,
+        durability: Durability,
+    ) -> Option<Interest> {
+        let (_, destinations) = self.tree_mut().entry(filter);
+        let change = |destinations: &mut Destinations| match durability {
+            Durability::Log => destinations.add_durable(Durability::Log),
+            Durability::Memory => destinations.remove_durable(Durability::Log),
         };
-        let Some(destinations) = self.tree_mut().get_mut(node) else {
-            return false;
+        destinations.change(change).1
+    }
+
+    /// Removes a Shared Subscription, which is not durable; gives what the other shards have to
+    /// know.
+    pub(crate) fn remove_group(&mut self, filter: &str, group: GroupId) -> Option<Interest> {
+        let node = self.tree.find(filter)?;
+        let destinations = self.tree_mut().get_mut(node)?;
+        let remove = |destinations: &mut Destinations| {
+            destinations.others().groups.retain(|known| *known != group);
         };
-        destinations.others().groups.retain(|known| *known != group);
-        let last = !destinations.is_local();
+        let (_, news) = destinations.change(remove);
         self.prune(node);
-        last
+        news
     }
 
     /// Another shard wants the messages that a filter matches.
-    pub(crate) fn add_peer(&mut self, filter: &str, peer: ShardId) {
+    pub(crate) fn add_peer(&mut self, filter: &str, peer: ShardId, durability: Durability) {
         let (_, destinations) = self.tree_mut().entry(filter);
-        destinations.others().peers.insert(peer);
+        let others = destinations.others();
+        others.peers.insert(peer);
+        match durability {
+            Durability::Log => others.durable_peers.insert(peer),
+            Durability::Memory => others.durable_peers.remove(peer),
+        }
     }
 
     /// Another shard does not want them any more.
@@ -289,7 +374,9 @@ impl Routes {
             return;
         };
         if let Some(destinations) = self.tree_mut().get_mut(node) {
-            destinations.others().peers.remove(peer);
+            let others = destinations.others();
+            others.peers.remove(peer);
+            others.durable_peers.remove(peer);
         }
         self.prune(node);
     }

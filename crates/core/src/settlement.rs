@@ -21,7 +21,7 @@
 use std::collections::VecDeque;
 
 use crate::id::ShardId;
-use crate::journal::{Durability, Journal, Record};
+use crate::journal::{Durability, Journal, MessageId, Record};
 
 /// All that a shard has said, to other shards and to the log, up to a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +39,10 @@ pub(crate) struct Settlement {
     marks: u64,
     peers: Vec<Peer>,
     journal: Journal,
+    /// The last message of the log that has been said to other shards.
+    last_crossing: MessageId,
+    /// Such messages, each the last before a ticket.
+    crossing: VecDeque<(Ticket, MessageId)>,
 }
 
 #[derive(Clone, Default)]
@@ -76,6 +80,8 @@ impl Settlement {
             marks: 0,
             peers: vec![Peer::default(); shards],
             journal: Journal::new(durability),
+            last_crossing: MessageId::NONE,
+            crossing: VecDeque::new(),
         }
     }
 
@@ -97,7 +103,34 @@ impl Settlement {
 
     /// Takes the records that have been appended; gives how many there were from the beginning.
     pub(crate) fn take_records(&mut self, into: &mut Vec<Record>) -> u64 {
+        if !self.journal.is_empty() {
+            self.note_routed();
+        }
         self.journal.take(into)
+    }
+
+    /// A message of the log is about to be said to other shards.
+    pub(crate) fn route(&mut self, message: MessageId) {
+        self.last_crossing = message;
+    }
+
+    /// Appends how far messages are where they are due, if that is news. Nothing waits for that: it
+    /// goes with what is appended anyway.
+    fn note_routed(&mut self) {
+        let mut routed = None;
+        while let Some((ticket, message)) = self.crossing.front().copied()
+            && self.is_settled(ticket)
+        {
+            self.crossing.pop_front();
+            routed = Some(message);
+        }
+        if let Some(message) = routed {
+            self.append_later(|| Record::Routed { message });
+        }
+        let last = std::mem::take(&mut self.last_crossing);
+        if last.is_some() {
+            self.crossing.push_back((self.ticket(), last));
+        }
     }
 
     /// The first `count` records are stable.

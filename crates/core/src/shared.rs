@@ -12,7 +12,7 @@ use dunlin_packet::{QoS, SubscriptionOptions};
 use foldhash::fast::FixedState;
 
 use crate::id::ShardId;
-use crate::journal::MessageId;
+use crate::journal::{Durability, LogId, MessageId};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::time::Timestamp;
@@ -53,8 +53,8 @@ pub(crate) enum Offered {
     Queued,
     /// It waits; the queue was full, and its first message, of QoS 0, is given up.
     Displaced,
-    /// The queue is full: it is given up. The name is the group's.
-    Full(Arc<str>),
+    /// The queue is full: it is given up.
+    Full,
     /// QoS 0, and no member has a connection.
     NobodyThere,
 }
@@ -69,19 +69,72 @@ pub(crate) struct Groups {
 
 struct Group {
     name: Arc<str>,
+    /// What it is called in the log, if it has a durable member.
+    log_id: LogId,
     members: HashMap<MemberKey, Member, FixedState>,
+    durable_members: usize,
     /// Members with credit, the next to get a message first.
     ready: VecDeque<MemberKey>,
     /// Messages that wait, by their number.
-    queue: BTreeMap<u64, Message>,
+    queue: BTreeMap<u64, Waiting>,
+    /// Messages are being read back.
+    reading: bool,
     queued_bytes: usize,
     /// Messages of QoS 1 and 2 that members have, and which member.
     handed_out: BTreeMap<u64, (MemberKey, Message)>,
     last_sequence: u64,
 }
 
+/// A message that waits in a group.
+enum Waiting {
+    Whole(Message),
+    /// It is in the log, and of this size.
+    Parked(MessageId, u32),
+}
+
+impl Waiting {
+    fn size(&self) -> usize {
+        match self {
+            Waiting::Whole(message) => message.size(),
+            Waiting::Parked(_, size) => *size as usize,
+        }
+    }
+
+    fn is_qos0(&self) -> bool {
+        matches!(self, Waiting::Whole(message) if message.qos() == QoS::AtMostOnce)
+    }
+}
+
+/// What the log has of a group.
+pub(crate) struct RecordedGroup {
+    pub(crate) log_id: LogId,
+    pub(crate) name: Arc<str>,
+    /// The messages that are due to it, in order, and their sizes.
+    pub(crate) due: Vec<(MessageId, u32)>,
+}
+
+/// What a new member has changed.
+pub(crate) struct Joined {
+    /// The group is new.
+    pub(crate) is_new: bool,
+    /// It has become durable.
+    pub(crate) is_durable: bool,
+}
+
+/// What a member that left has changed.
+pub(crate) struct Left {
+    pub(crate) group: GroupId,
+    pub(crate) name: Arc<str>,
+    /// It was the last member: the number of messages that end with the group.
+    pub(crate) ended: Option<usize>,
+    /// What a group that has ended was called in the log. One that had a durable member stays there
+    /// until it ends.
+    pub(crate) log_id: LogId,
+}
+
 #[derive(Default)]
 struct Member {
+    durability: Durability,
     connected: bool,
     epoch: u32,
     credit: u32,
@@ -107,24 +160,128 @@ impl Groups {
         }
     }
 
-    /// Adds a member, and the group if it is the first. True: the group is new.
-    pub(crate) fn join(&mut self, name: &Arc<str>, member: MemberKey) -> (GroupId, bool) {
+    /// Adds a member, and the group if it is the first.
+    pub(crate) fn join(
+        &mut self,
+        name: &Arc<str>,
+        key: MemberKey,
+        durability: Durability,
+    ) -> (GroupId, Joined) {
         let known = self.by_name.get(name).copied();
         let id = known.unwrap_or_else(|| self.add(name));
-        self.members.insert(member, id);
-        self.group_mut(id).members.entry(member).or_default();
-        (id, known.is_none())
+        self.members.insert(key, id);
+        let group = self.group_mut(id);
+        let member = group.members.entry(key).or_default();
+        if member.durability != durability {
+            member.durability = durability;
+            match durability {
+                Durability::Log => group.durable_members += 1,
+                Durability::Memory => group.durable_members -= 1,
+            }
+        }
+        let joined = Joined {
+            is_new: known.is_none(),
+            is_durable: group.durable_members > 0 && !group.log_id.is_some(),
+        };
+        (id, joined)
     }
 
     /// Adds a group with what waits in it, before its members join.
-    pub(crate) fn restore(&mut self, name: &Arc<str>, queue: Vec<Message>) -> GroupId {
+    pub(crate) fn restore(
+        &mut self,
+        name: &Arc<str>,
+        log_id: LogId,
+        queue: impl IntoIterator<Item = (MessageId, u32)>,
+    ) -> GroupId {
         let id = self.add(name);
         let group = self.group_mut(id);
-        for message in queue {
+        group.log_id = log_id;
+        for (message, size) in queue {
             let sequence = group.next_sequence();
-            group.enqueue(sequence, message);
+            group.enqueue(sequence, Waiting::Parked(message, size));
         }
         id
+    }
+
+    /// What a group is called in the log.
+    pub(crate) fn log_id(&self, id: GroupId) -> LogId {
+        self.get(id).map_or(LogId::NONE, |group| group.log_id)
+    }
+
+    pub(crate) fn set_log_id(&mut self, id: GroupId, log_id: LogId) {
+        self.group_mut(id).log_id = log_id;
+    }
+
+    fn get(&self, id: GroupId) -> Option<&Group> {
+        self.slots.get(id.0 as usize)?.as_ref()
+    }
+
+    /// The places of groups, empty ones included.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// What is recorded of the group at a place, if it is durable.
+    pub(crate) fn recorded(&self, slot: usize) -> Option<RecordedGroup> {
+        let group = self.slots.get(slot)?.as_ref()?;
+        if !group.log_id.is_some() {
+            return None;
+        }
+        let waiting = group.queue.iter().map(|(sequence, waiting)| match waiting {
+            Waiting::Whole(message) => (*sequence, message.id(), message.size() as u32),
+            Waiting::Parked(id, size) => (*sequence, *id, *size),
+        });
+        let handed_out = group.handed_out.iter();
+        let handed_out = handed_out
+            .map(|(sequence, (_, message))| (*sequence, message.id(), message.size() as u32));
+        let mut due: Vec<_> = waiting.chain(handed_out).collect();
+        due.retain(|(_, id, _)| id.is_some());
+        due.sort_unstable();
+        let due = due.into_iter().map(|(_, id, size)| (id, size)).collect();
+        Some(RecordedGroup {
+            log_id: group.log_id,
+            name: group.name.clone(),
+            due,
+        })
+    }
+
+    /// Messages that a group has asked for have been read. Gives how many are lost.
+    pub(crate) fn read(
+        &mut self,
+        now: Timestamp,
+        id: GroupId,
+        messages: Vec<(MessageId, Option<Message>)>,
+        handouts: &mut Handouts,
+    ) -> usize {
+        let Some(group) = self.slots.get_mut(id.0 as usize).and_then(Option::as_mut) else {
+            return 0;
+        };
+        group.reading = false;
+        let mut lost = 0;
+        let mut places = group.queue.iter_mut();
+        let mut found = Vec::new();
+        for (wanted, message) in messages {
+            let is_it = |(_, waiting): &(&u64, &mut Waiting)| matches!(waiting, Waiting::Parked(id, _) if *id == wanted);
+            match (places.find(is_it), message) {
+                (Some((sequence, _)), Some(message)) => found.push((*sequence, message)),
+                (Some((sequence, _)), None) => {
+                    lost += 1;
+                    handouts.done.push((group.log_id, wanted));
+                    found.push((*sequence, Message::absent(MessageId::NONE)));
+                }
+                (None, _) => break,
+            }
+        }
+        for (sequence, message) in found {
+            if let Some(waiting) = group.queue.remove(&sequence) {
+                group.queued_bytes -= waiting.size();
+                if !message.is_absent() {
+                    group.enqueue(sequence, Waiting::Whole(message));
+                }
+            }
+        }
+        group.hand_out(now, id, handouts);
+        lost
     }
 
     fn add(&mut self, name: &Arc<str>) -> GroupId {
@@ -134,9 +291,12 @@ impl Groups {
         });
         self.slots[id.0 as usize] = Some(Group {
             name: name.clone(),
+            log_id: LogId::NONE,
             members: HashMap::default(),
+            durable_members: 0,
             ready: VecDeque::new(),
             queue: BTreeMap::new(),
+            reading: false,
             queued_bytes: 0,
             handed_out: BTreeMap::new(),
             last_sequence: 0,
@@ -151,9 +311,9 @@ impl Groups {
             .expect("a named group exists")
     }
 
-    fn group_of(&mut self, member: MemberKey) -> Option<&mut Group> {
+    fn group_of(&mut self, member: MemberKey) -> Option<(GroupId, &mut Group)> {
         let id = *self.members.get(&member)?;
-        Some(self.group_mut(id))
+        Some((id, self.group_mut(id)))
     }
 
     /// A message reaches a group.
@@ -170,12 +330,12 @@ impl Groups {
         credit: u32,
         handouts: &mut Handouts,
     ) {
-        if let Some(group) = self.group_of(member) {
+        if let Some((id, group)) = self.group_of(member) {
             if let Some(known) = group.members.get_mut(&member) {
                 (known.connected, known.epoch) = (true, epoch);
             }
             group.give_credit(member, credit);
-            group.hand_out(now, handouts);
+            group.hand_out(now, id, handouts);
         }
     }
 
@@ -187,9 +347,9 @@ impl Groups {
         sequence: u64,
         handouts: &mut Handouts,
     ) {
-        if let Some(group) = self.group_of(member) {
+        if let Some((id, group)) = self.group_of(member) {
             if let Some((_, message)) = group.handed_out.remove(&sequence) {
-                handouts.done.push((group.name.clone(), message.id()));
+                handouts.done.push((group.log_id, message.id()));
             }
             if group
                 .members
@@ -198,7 +358,7 @@ impl Groups {
             {
                 group.give_credit(member, 1);
             }
-            group.hand_out(now, handouts);
+            group.hand_out(now, id, handouts);
         }
     }
 
@@ -210,37 +370,58 @@ impl Groups {
         kept: &[u64],
         handouts: &mut Handouts,
     ) {
-        if let Some(group) = self.group_of(member) {
+        if let Some((id, group)) = self.group_of(member) {
             if let Some(known) = group.members.get_mut(&member) {
-                *known = Member::default();
+                *known = Member {
+                    durability: known.durability,
+                    ..Member::default()
+                };
             }
             group.ready.retain(|other| *other != member);
             group.take_back(member, kept);
-            group.hand_out(now, handouts);
+            group.hand_out(now, id, handouts);
         }
     }
 
-    /// A member leaves; what it was handed goes back but for what it keeps. If it was the last, the
-    /// group ends: its id, name and the number of messages that end with it.
+    /// A member leaves; what it was handed goes back but for what it keeps, which is done for the
+    /// group. If it was the last, the group ends.
     pub(crate) fn leave(
         &mut self,
         now: Timestamp,
         member: MemberKey,
         kept: &[u64],
         handouts: &mut Handouts,
-    ) -> Option<(GroupId, Arc<str>, usize)> {
+    ) -> Option<Left> {
         self.suspend(now, member, kept, handouts);
         let id = self.members.remove(&member)?;
         let group = self.group_mut(id);
-        group.members.remove(&member);
-        group.handed_out.retain(|_, (holder, _)| *holder != member);
-        if !group.members.is_empty() {
-            return None;
+        let known = group.members.remove(&member);
+        if known.is_some_and(|known| known.durability == Durability::Log) {
+            group.durable_members -= 1;
         }
-        let group = self.slots[id.0 as usize].take()?;
-        self.by_name.remove(&group.name);
-        self.free.push(id);
-        Some((id, group.name, group.queue.len()))
+        let stays = |(holder, message): &(MemberKey, Message)| {
+            let stays = *holder != member;
+            if !stays {
+                handouts.done.push((group.log_id, message.id()));
+            }
+            stays
+        };
+        let mut stays = stays;
+        group.handed_out.retain(|_, held| stays(held));
+        let mut left = Left {
+            group: id,
+            name: group.name.clone(),
+            log_id: LogId::NONE,
+            ended: None,
+        };
+        if group.members.is_empty() {
+            left.log_id = group.log_id;
+            left.ended = Some(group.queue.len());
+            self.by_name.remove(&left.name);
+            self.slots[id.0 as usize] = None;
+            self.free.push(id);
+        }
+        Some(left)
     }
 
     /// Groups and the messages that wait in them.
@@ -261,10 +442,16 @@ pub(crate) struct Handouts {
     pub(crate) taken: Vec<Handout>,
     pub(crate) expired: u64,
     /// Messages that are due to their group no more.
-    pub(crate) done: Vec<(Arc<str>, MessageId)>,
+    pub(crate) done: Vec<(LogId, MessageId)>,
+    /// Messages of the log that a group needs now.
+    pub(crate) reads: Vec<(GroupId, Vec<MessageId>)>,
 }
 
 impl Group {
+    /// Messages that a group with a connected member holds whole before it parks any; as many are
+    /// read back at a time.
+    const WHOLE: usize = 64;
+
     fn offer(&mut self, message: &Message, limits: &Limits) -> Offered {
         if self.queue.is_empty()
             && let Some(member) = self.take_credit()
@@ -280,13 +467,21 @@ impl Group {
             || self.queued_bytes + message.size() > limits.group_bytes;
         if full {
             let oldest = self.queue.first_entry();
-            match oldest.filter(|oldest| oldest.get().qos() == QoS::AtMostOnce) {
+            match oldest.filter(|oldest| oldest.get().is_qos0()) {
                 Some(oldest) => self.queued_bytes -= oldest.remove().size(),
-                None => return Offered::Full(self.name.clone()),
+                None => return Offered::Full,
             }
         }
         let sequence = self.next_sequence();
-        self.enqueue(sequence, message.clone());
+        let is_logged = self.log_id.is_some() && message.id().is_some();
+        let waiting = match is_logged && (!there || self.queue.len() >= Self::WHOLE) {
+            true => Waiting::Parked(
+                message.id(),
+                u32::try_from(message.size()).unwrap_or(u32::MAX),
+            ),
+            false => Waiting::Whole(message.clone()),
+        };
+        self.enqueue(sequence, waiting);
         if full {
             Offered::Displaced
         } else {
@@ -299,9 +494,9 @@ impl Group {
         self.last_sequence
     }
 
-    fn enqueue(&mut self, sequence: u64, message: Message) {
-        self.queued_bytes += message.size();
-        self.queue.insert(sequence, message);
+    fn enqueue(&mut self, sequence: u64, waiting: Waiting) {
+        self.queued_bytes += waiting.size();
+        self.queue.insert(sequence, waiting);
     }
 
     fn handout(&mut self, member: MemberKey, sequence: u64, message: Message) -> Handout {
@@ -351,26 +546,45 @@ impl Group {
         let sequences: Vec<u64> = self.handed_out.iter().filter_map(goes_back).collect();
         for sequence in sequences {
             if let Some((_, message)) = self.handed_out.remove(&sequence) {
-                self.enqueue(sequence, message);
+                self.enqueue(sequence, Waiting::Whole(message));
             }
         }
     }
 
     /// Gives what waits to members with credit.
-    fn hand_out(&mut self, now: Timestamp, handouts: &mut Handouts) {
-        while !self.queue.is_empty()
-            && let Some(member) = self.next_ready()
+    fn hand_out(&mut self, now: Timestamp, id: GroupId, handouts: &mut Handouts) {
+        while let Some(member) = self.next_ready()
+            && let Some(first) = self.queue.first_entry()
         {
-            let (sequence, message) = self.queue.pop_first().expect("it is not empty");
-            self.queued_bytes -= message.size();
+            if matches!(first.get(), Waiting::Parked(..)) {
+                return self.ask_for_messages(id, handouts);
+            }
+            let (sequence, waiting) = first.remove_entry();
+            self.queued_bytes -= waiting.size();
+            let Waiting::Whole(message) = waiting else {
+                continue;
+            };
             if message.expires_at() <= now {
                 handouts.expired += 1;
-                handouts.done.push((self.name.clone(), message.id()));
+                handouts.done.push((self.log_id, message.id()));
                 continue;
             }
             let taken = self.take_credit();
             debug_assert_eq!(taken, Some(member));
             handouts.taken.push(self.handout(member, sequence, message));
+        }
+    }
+
+    fn ask_for_messages(&mut self, id: GroupId, handouts: &mut Handouts) {
+        if !self.reading {
+            self.reading = true;
+            let parked = self.queue.values().map_while(|waiting| match waiting {
+                Waiting::Parked(message, _) => Some(*message),
+                Waiting::Whole(_) => None,
+            });
+            handouts
+                .reads
+                .push((id, parked.take(Self::WHOLE).collect()));
         }
     }
 
@@ -400,9 +614,9 @@ mod tests {
     fn group(credit: u32) -> (Groups, GroupId) {
         let mut groups = Groups::new(0);
         let name = Arc::from("g/t");
-        let (id, new) = groups.join(&name, member(1));
-        assert!(new);
-        groups.join(&name, member(2));
+        let (id, joined) = groups.join(&name, member(1), Durability::Memory);
+        assert!(joined.is_new);
+        groups.join(&name, member(2), Durability::Memory);
         for n in [1, 2] {
             groups.credit(
                 Timestamp::default(),
@@ -447,11 +661,12 @@ mod tests {
         groups.credit(Timestamp::default(), member(2), 1, 3, &mut handouts);
         assert_eq!(taken(handouts), [(2, 0), (2, 2), (2, 4)]);
         let mut handouts = Handouts::default();
-        let ended = groups.leave(Timestamp::default(), member(2), &[], &mut handouts);
+        let left = groups.leave(Timestamp::default(), member(2), &[], &mut handouts);
+        let ended = left.and_then(|left| left.ended);
         assert!(ended.is_none(), "member 1 still belongs to it");
-        let ended = groups.leave(Timestamp::default(), member(1), &[], &mut handouts);
+        let left = groups.leave(Timestamp::default(), member(1), &[], &mut handouts);
         assert_eq!(
-            ended.map(|(_, _, waiting)| waiting),
+            left.and_then(|left| left.ended),
             Some(6),
             "what it had and what waited"
         );

@@ -38,6 +38,12 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(u64::from(seconds) * 1000))
     }
 
+    /// This point minus a number of seconds; the epoch at the earliest.
+    #[must_use]
+    pub fn before_seconds(self, seconds: u32) -> Self {
+        Timestamp(self.0.saturating_sub(u64::from(seconds) * 1000))
+    }
+
     /// Whole seconds from this point until `later`, rounded up; 0 when `later` has passed.
     pub fn seconds_until(self, later: Timestamp) -> u32 {
         u32::try_from(later.0.saturating_sub(self.0).div_ceil(1000)).unwrap_or(u32::MAX)

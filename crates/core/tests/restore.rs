@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dunlin_core::{
-    AllowAll, Command, ConnectionId, Durability, Input, PeerMessage, Record, Shard, ShardConfig,
-    ShardId, Timestamp,
+    AllowAll, Command, ConnectionId, Durability, Input, Message, MessageId, PeerMessage, Record,
+    Shard, ShardConfig, ShardId, Timestamp,
 };
 use dunlin_packet::{
     Connect, Frame, Framing, Packet, PacketId, Properties, PropertiesBuf, Property,
@@ -53,7 +53,9 @@ impl World {
             })
             .collect();
         for shard in &mut self.shards {
-            self.log.iter().for_each(|record| shard.restore(record));
+            self.log
+                .iter()
+                .for_each(|record| shard.restore(record.clone()));
             shard.restored(self.now);
         }
         self.settle();
@@ -87,6 +89,14 @@ impl World {
         if self.stable {
             self.log.append(&mut records);
             self.shards[n].handle(now, Input::Committed { records: count });
+        }
+        let mut reads = Vec::new();
+        self.shards[n].take_reads(&mut reads);
+        for (reader, ids) in reads {
+            let mut messages: Vec<_> = ids.iter().map(|id| (*id, self.message(*id))).collect();
+            let messages = &mut messages;
+            self.shards[n].handle(now, Input::Read { reader, messages });
+            busy = true;
         }
         let mut dirty = Vec::new();
         self.shards[n].take_dirty(&mut dirty);
@@ -122,6 +132,18 @@ impl World {
             }
         }
         busy
+    }
+
+    /// A message of the log.
+    fn message(&self, id: MessageId) -> Option<Message> {
+        self.log.iter().find_map(|record| match record {
+            Record::Message { message, .. } | Record::Retained { message, .. }
+                if message.id() == id =>
+            {
+                Some(message.clone())
+            }
+            _ => None,
+        })
     }
 
     fn connect(&mut self, client_id: &str) -> Place {

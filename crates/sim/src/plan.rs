@@ -97,6 +97,8 @@ pub struct Faults {
     pub takeovers: u64,
     /// When the broker's process dies.
     pub crashes: Vec<u64>,
+    /// When old parts of the log are to become free, in milliseconds, if there is a log.
+    pub checkpoints: Vec<u64>,
 }
 
 impl Plan {
@@ -194,6 +196,7 @@ fn calm_faults() -> Faults {
         silences: 0,
         takeovers: 0,
         crashes: Vec::new(),
+        checkpoints: Vec::new(),
     }
 }
 
@@ -208,6 +211,10 @@ fn faults(rng: &mut Rng, duration: u64, durability: Durability) -> Faults {
     } else {
         0
     };
+    let checkpoints = match durability {
+        Durability::Log => rng.between(0, 4),
+        Durability::Memory => 0,
+    };
     Faults {
         delay: rng.pick(&[1, 20, 200]),
         breaks: rng.pick(&[0, 20, 100]),
@@ -215,6 +222,7 @@ fn faults(rng: &mut Rng, duration: u64, durability: Durability) -> Faults {
         silences: rng.pick(&[0, 10]),
         takeovers: rng.pick(&[0, 10, 60]),
         crashes: (0..crashes).map(|_| rng.between(0, duration)).collect(),
+        checkpoints: (0..checkpoints).map(|_| rng.between(0, duration)).collect(),
     }
 }
 

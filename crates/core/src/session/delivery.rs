@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dunlin_packet::QoS;
 
 use crate::id::ShardId;
+use crate::journal::Parked;
 use crate::message::Message;
 
 /// A message due to one Session, with what its subscriptions make of it.
@@ -31,6 +32,35 @@ impl Delivery {
     pub(crate) fn size(&self) -> usize {
         size_of::<Delivery>() + self.message.size()
     }
+
+    /// The same with the message only named. It must be in the log.
+    pub(crate) fn parked(&self) -> Parked {
+        debug_assert!(self.message.id().is_some());
+        Parked {
+            message: self.message.id(),
+            size: u32::try_from(self.size()).unwrap_or(u32::MAX),
+            qos: self.qos,
+            retain: self.retain,
+            subscription_ids: self.subscription_ids.clone(),
+        }
+    }
+
+    /// A parked delivery with its message, which was read back or is still to be.
+    pub(crate) fn of(parked: Parked, message: Message) -> Self {
+        let Parked {
+            qos,
+            retain,
+            subscription_ids,
+            ..
+        } = parked;
+        Delivery {
+            message,
+            qos,
+            retain,
+            subscription_ids,
+            origin: None,
+        }
+    }
 }
 
 /// Where a delivery from a Shared Subscription came from.
@@ -47,21 +77,20 @@ pub(crate) struct GroupOrigin {
 }
 
 /// The Subscription Identifiers of the subscriptions that a delivery comes from.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum SubscriptionIds {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SubscriptionIds {
+    /// There is none.
     #[default]
     None,
+    /// That of one subscription.
     One(u32),
-    #[expect(
-        clippy::box_collection,
-        reason = "the rare kind does not make the usual one larger"
-    )]
+    /// Those of several.
     Many(Box<Vec<u32>>),
 }
 
 impl SubscriptionIds {
     /// Those of one subscription; 0 stands for none.
-    pub(crate) fn of(id: u32) -> Self {
+    pub fn of(id: u32) -> Self {
         if id == 0 {
             SubscriptionIds::None
         } else {
@@ -70,7 +99,7 @@ impl SubscriptionIds {
     }
 
     /// Adds that of a further subscription; 0 stands for none.
-    pub(crate) fn push(&mut self, id: u32) {
+    pub fn push(&mut self, id: u32) {
         if id == 0 {
             return;
         }
@@ -83,7 +112,8 @@ impl SubscriptionIds {
         }
     }
 
-    pub(crate) fn as_slice(&self) -> &[u32] {
+    /// All of them.
+    pub fn as_slice(&self) -> &[u32] {
         match self {
             SubscriptionIds::None => &[],
             SubscriptionIds::One(id) => std::slice::from_ref(id),

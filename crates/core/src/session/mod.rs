@@ -4,8 +4,9 @@ mod delivery;
 mod outgoing;
 mod subscriptions;
 
-pub(crate) use delivery::{Delivery, GroupOrigin, SubscriptionIds};
-pub(crate) use outgoing::{Acknowledged, Outgoing, OutgoingPool, Queued, Stage};
+pub use delivery::SubscriptionIds;
+pub(crate) use delivery::{Delivery, GroupOrigin};
+pub(crate) use outgoing::{Acknowledged, Outgoing, OutgoingPool, Place, Queued, Stage};
 pub(crate) use subscriptions::Subscriptions;
 
 use std::collections::{BTreeMap, HashSet};
@@ -15,6 +16,7 @@ use dunlin_packet::PacketId;
 use foldhash::fast::FixedState;
 
 use crate::id::{ConnectionId, SessionId};
+use crate::journal::{Holder, LogId, RecordedWill};
 use crate::message::Message;
 use crate::policy::{self, Action, Grant};
 use crate::retained::RetainedStreams;
@@ -28,8 +30,8 @@ pub(crate) struct Session {
     pub(crate) connection: Option<ConnectionId>,
     /// Seconds that it outlives its connection; 0: it ends with it.
     pub(crate) expiry_interval: u32,
-    /// Whether it is in the log: it outlives its connection, and a crash.
-    pub(crate) recorded: bool,
+    /// What it is called in the log, if it is there: it outlives its connection, and a crash.
+    pub(crate) log_id: LogId,
     /// When it ends, while it has no connection.
     pub(crate) expires_at: Timestamp,
     pub(crate) subscriptions: Subscriptions,
@@ -71,13 +73,34 @@ pub(crate) struct SessionWill {
     pub(crate) due_at: Timestamp,
 }
 
+impl SessionWill {
+    /// What the log has of it.
+    pub(crate) fn recorded(&self) -> RecordedWill {
+        RecordedWill {
+            message: self.message.clone(),
+            expiry_interval: self.expiry_interval,
+            delay_interval: self.delay_interval,
+        }
+    }
+
+    /// From what the log has of it.
+    pub(crate) fn restored(will: &RecordedWill) -> Self {
+        SessionWill {
+            message: will.message.clone(),
+            expiry_interval: will.expiry_interval,
+            delay_interval: will.delay_interval,
+            due_at: Timestamp::NEVER,
+        }
+    }
+}
+
 impl Session {
     pub(crate) fn new(client_id: &str) -> Self {
         Session {
             client_id: client_id.into(),
             connection: None,
             expiry_interval: 0,
-            recorded: false,
+            log_id: LogId::NONE,
             expires_at: Timestamp::NEVER,
             subscriptions: Subscriptions::default(),
             outgoing: None,
@@ -88,6 +111,33 @@ impl Session {
             rarities: None,
             mark: (0, 0),
         }
+    }
+
+    /// Who may use it, as the log has it.
+    pub(crate) fn holder(&self) -> Holder {
+        let known = |grant: &Grant| Holder {
+            user_name: grant.user_name.clone(),
+            source: grant.source,
+        };
+        self.grant.as_deref().map_or(Holder::default(), known)
+    }
+
+    /// Who may use it was in the log.
+    pub(crate) fn restore_holder(&mut self, holder: Holder) {
+        let Holder { user_name, source } = holder;
+        self.grant = (user_name.is_some() || source != 0).then(|| {
+            Box::new(Grant {
+                user_name,
+                source,
+                ..Grant::default()
+            })
+        });
+    }
+
+    /// Whether its Client may not do everything.
+    pub(crate) fn is_restricted(&self) -> bool {
+        let grant = self.grant.as_deref();
+        grant.is_some_and(|grant| grant.access.is_some())
     }
 
     /// Whether its Client may do something: the one place where that is decided.
@@ -194,6 +244,11 @@ impl Sessions {
         self.by_client_id.len()
     }
 
+    /// Places of Sessions, empty ones included.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     fn hash(&self, client_id: &str) -> u64 {
         use std::hash::BuildHasher;
         self.hasher.hash_one(client_id)
@@ -202,6 +257,14 @@ impl Sessions {
     pub(crate) fn find(&self, client_id: &str) -> Option<SessionId> {
         let is = |id: &SessionId| *self[*id].client_id == *client_id;
         self.by_client_id.find(self.hash(client_id), is).copied()
+    }
+
+    /// The Session with a name in the log; slow.
+    pub(crate) fn find_recorded(&self, log_id: LogId) -> Option<SessionId> {
+        if !log_id.is_some() {
+            return None;
+        }
+        self.ids().find(|id| self[*id].log_id == log_id)
     }
 
     /// Adds a Session whose Client Identifier is not there yet.

@@ -8,13 +8,18 @@
 //! Packet Identifiers are given out one after the other, so what is in flight is a ring in which
 //! an identifier is found by its distance from the first; one that is done keeps its place until
 //! all before it are done.
+//!
+//! A long queue holds only its first deliveries whole. Those behind are parked where the message is
+//! in the log: they name it, and it is read back when their turn comes.
 
 use std::collections::VecDeque;
 
 use dunlin_packet::{PacketId, QoS, ReasonCode};
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, GroupOrigin};
+use crate::journal::{MessageId, Parked};
 use crate::limits::Limits;
+use crate::message::Message;
 
 /// How far a message in flight has come.
 #[derive(Clone, Debug)]
@@ -33,11 +38,63 @@ pub(crate) struct InFlight {
     pub(crate) stage: Stage,
 }
 
+/// A delivery behind those that are held whole.
+enum Later {
+    /// Its message is in the log.
+    Parked(Parked),
+    /// It is not, or not for this Session.
+    Whole(Box<Delivery>),
+}
+
+impl Later {
+    fn size(&self) -> usize {
+        match self {
+            Later::Parked(parked) => parked.size as usize,
+            Later::Whole(delivery) => delivery.size(),
+        }
+    }
+
+    /// What it takes of memory.
+    fn memory(&self) -> usize {
+        match self {
+            Later::Parked(_) => Place::PARKED,
+            Later::Whole(delivery) => delivery.size(),
+        }
+    }
+}
+
+/// Where a delivery waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In memory, in any case.
+    Memory,
+    /// In the log, where it is, once enough of the queue is in memory.
+    Log,
+    /// In the log, where it is: nobody is there to take it.
+    LogAlone,
+}
+
+impl Place {
+    /// Bytes that a parked delivery takes of memory.
+    pub(crate) const PARKED: usize = size_of::<Later>();
+}
+
 /// The queue and the messages in flight of one Session.
 #[derive(Default)]
 pub(crate) struct Outgoing {
     queue: VecDeque<Delivery>,
+    /// What comes after the queue.
+    later: VecDeque<Later>,
+    /// Of these, how many have QoS 0.
+    later_qos0: usize,
+    /// Messages of parked deliveries are being read.
+    reading: bool,
+    /// Bytes of memory that are set aside for these.
+    reserved: usize,
+    /// Bytes of all that waits, parked or not.
     queued_bytes: usize,
+    /// Bytes that this takes of memory.
+    memory_bytes: usize,
     /// All queued deliveries before this place have QoS 1 or 2.
     first_qos0: usize,
     /// Consecutive Packet Identifiers from `first`.
@@ -77,13 +134,18 @@ pub(crate) enum Acknowledged {
 const IDENTIFIERS: usize = 65_535;
 
 impl Outgoing {
+    /// Deliveries that a queue holds whole before it parks any.
+    const WHOLE: usize = 64;
+    /// Messages that are read back at a time.
+    const READ: usize = 64;
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.in_flight.is_empty()
+        self.queue.is_empty() && self.in_flight.is_empty() && self.later.is_empty()
     }
 
     /// Whether something is to be sent before anything new.
     pub(crate) fn has_backlog(&self) -> bool {
-        !self.queue.is_empty() || self.is_resending()
+        !self.queue.is_empty() || !self.later.is_empty() || self.is_resending()
     }
 
     /// Whether something that an earlier connection left is still to be sent again.
@@ -91,8 +153,9 @@ impl Outgoing {
         self.sent_here < self.in_flight.len()
     }
 
-    pub(crate) fn queued_bytes(&self) -> usize {
-        self.queued_bytes
+    /// Bytes that the queue takes of memory.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
     }
 
     /// Whether one more may be in flight.
@@ -101,9 +164,9 @@ impl Outgoing {
     }
 
     /// Appends to the queue, within the limits.
-    pub(crate) fn enqueue(&mut self, delivery: Delivery, limits: &Limits) -> Queued {
+    pub(crate) fn enqueue(&mut self, delivery: Delivery, place: Place, limits: &Limits) -> Queued {
         let size = delivery.size();
-        let full = self.queue.len() >= limits.queued_messages
+        let full = self.queue.len() + self.later.len() >= limits.queued_messages
             || self.queued_bytes + size > limits.queued_bytes;
         let displaced = match full.then(|| self.take_oldest_qos0()) {
             None => None,
@@ -112,42 +175,211 @@ impl Outgoing {
         };
         if self.queued_bytes + size > limits.queued_bytes {
             // One small message was not enough room for a large one.
-            if let Some(oldest) = displaced {
-                self.queued_bytes += oldest.size();
-                self.queue.insert(self.first_qos0, oldest);
+            if let Some((place, oldest)) = displaced {
+                self.put_back(place, oldest);
             }
             return Queued::Full(delivery);
         }
-        self.queued_bytes += size;
-        self.queue.push_back(delivery);
-        displaced.map_or(Queued::Kept, Queued::Displaced)
+        self.append(delivery, place);
+        displaced.map_or(Queued::Kept, |(_, oldest)| Queued::Displaced(oldest))
     }
 
-    /// `first_qos0` is its place then.
-    fn take_oldest_qos0(&mut self) -> Option<Delivery> {
+    fn append(&mut self, delivery: Delivery, place: Place) {
+        let size = delivery.size();
+        self.queued_bytes += size;
+        let park = match place {
+            Place::Memory => false,
+            Place::Log => !self.later.is_empty() || self.queue.len() >= Self::WHOLE,
+            Place::LogAlone => true,
+        };
+        if park {
+            self.append_later(Later::Parked(delivery.parked()));
+        } else if self.later.is_empty() {
+            self.memory_bytes += size;
+            self.queue.push_back(delivery);
+        } else {
+            self.append_later(Later::Whole(Box::new(delivery)));
+        }
+    }
+
+    fn append_later(&mut self, later: Later) {
+        self.memory_bytes += later.memory();
+        self.later_qos0 += usize::from(is_qos0(&later));
+        self.later.push_back(later);
+    }
+
+    /// The oldest delivery of QoS 0, and its place in the whole queue.
+    fn take_oldest_qos0(&mut self) -> Option<(usize, Delivery)> {
         let from = self.first_qos0.min(self.queue.len());
         let found = self
             .queue
             .range(from..)
             .position(|waiting| waiting.qos == QoS::AtMostOnce);
         self.first_qos0 = found.map_or(self.queue.len(), |n| from + n);
-        let oldest = self.queue.remove(found.map(|n| from + n)?)?;
-        self.queued_bytes -= oldest.size();
-        Some(oldest)
+        if let Some(at) = found.map(|n| from + n) {
+            let oldest = self.queue.remove(at)?;
+            self.queued_bytes -= oldest.size();
+            self.memory_bytes -= oldest.size();
+            return Some((at, oldest));
+        }
+        if self.later_qos0 == 0 {
+            return None;
+        }
+        let at = self.later.iter().position(is_qos0)?;
+        let later = self.later.remove(at)?;
+        self.forget_later(&later);
+        match later {
+            Later::Whole(delivery) => Some((self.queue.len() + at, *delivery)),
+            Later::Parked(_) => None,
+        }
     }
 
-    /// The first in the queue.
-    pub(crate) fn front(&self) -> Option<&Delivery> {
+    fn put_back(&mut self, place: usize, delivery: Delivery) {
+        self.queued_bytes += delivery.size();
+        if place > self.queue.len() || !self.later.is_empty() && place == self.queue.len() {
+            let later = Later::Whole(Box::new(delivery));
+            self.memory_bytes += later.memory();
+            self.later_qos0 += 1;
+            self.later.insert(place - self.queue.len(), later);
+        } else {
+            self.memory_bytes += delivery.size();
+            self.queue.insert(place, delivery);
+        }
+    }
+
+    /// Takes one that has left it out of the accounts of `later`.
+    fn forget_later(&mut self, later: &Later) {
+        self.queued_bytes -= later.size();
+        self.memory_bytes -= later.memory();
+        self.later_qos0 -= usize::from(is_qos0(later));
+    }
+
+    /// The first in the queue; none also if it has still to be read.
+    pub(crate) fn front(&mut self) -> Option<&Delivery> {
+        if self.queue.is_empty() {
+            self.bring_forward();
+        }
         self.queue.front()
+    }
+
+    /// Moves what is whole from the front of `later` into the queue.
+    fn bring_forward(&mut self) {
+        while let Some(later) = self.later.pop_front_if(|it| matches!(it, Later::Whole(_))) {
+            self.forget_later(&later);
+            if let Later::Whole(delivery) = later {
+                self.queued_bytes += delivery.size();
+                self.memory_bytes += delivery.size();
+                self.queue.push_back(*delivery);
+            }
+        }
+        if self.later.is_empty() && self.later.capacity() > OutgoingPool::CAPACITY {
+            self.later = VecDeque::new();
+        }
     }
 
     /// Takes the first out of the queue.
     pub(crate) fn dequeue(&mut self) -> Option<Delivery> {
         let delivery = self.queue.pop_front()?;
         self.queued_bytes -= delivery.size();
+        self.memory_bytes -= delivery.size();
         self.first_qos0 = self.first_qos0.saturating_sub(1);
         Some(delivery)
     }
+
+    // ------------------------------------------------------------------ read back
+
+    /// The messages that are to be read now, if any: of what is in flight and has to be sent again,
+    /// or the next of the queue, as many as `budget` bytes hold, but one at least.
+    pub(crate) fn begin_reading(&mut self, budget: usize) -> Option<Vec<MessageId>> {
+        if self.reading {
+            return None;
+        }
+        let absent = |it: &InFlight| match &it.stage {
+            Stage::Published(delivery) if delivery.message.is_absent() => {
+                Some(delivery.message.id())
+            }
+            _ => None,
+        };
+        let mut wanted: Vec<_> = self.in_flight.iter().filter_map(absent).collect();
+        if wanted.is_empty() && self.queue.len() < Self::READ / 2 {
+            let mut reserved = 0;
+            for later in self.later.iter().take(Self::READ) {
+                let Later::Parked(parked) = later else { break };
+                reserved += parked.size as usize;
+                if reserved > budget && !wanted.is_empty() {
+                    reserved -= parked.size as usize;
+                    break;
+                }
+                wanted.push(parked.message);
+            }
+            self.reserved = reserved;
+            self.memory_bytes += reserved;
+        }
+        self.reading = !wanted.is_empty();
+        self.reading.then_some(wanted)
+    }
+
+    /// Whether something in flight has to be read before anything can be sent.
+    pub(crate) fn has_absent(&self) -> bool {
+        let absent = |it: &InFlight| matches!(&it.stage, Stage::Published(delivery) if delivery.message.is_absent());
+        self.is_resending() && self.in_flight.iter().any(absent)
+    }
+
+    /// What was asked for has been read. Gives the deliveries whose message is lost.
+    pub(crate) fn read(&mut self, messages: Vec<(MessageId, Option<Message>)>) -> Vec<Delivery> {
+        self.reading = false;
+        self.memory_bytes -= std::mem::take(&mut self.reserved);
+        let mut lost = Vec::new();
+        for (id, message) in messages {
+            if let Some(delivery) = self.absent_in_flight(id) {
+                match message {
+                    Some(message) => delivery.message = message,
+                    None => lost.push(delivery.clone()),
+                }
+                continue;
+            }
+            let is_next =
+                |later: &mut Later| matches!(later, Later::Parked(parked) if parked.message == id);
+            let Some(later) = self.later.pop_front_if(is_next) else {
+                continue;
+            };
+            self.forget_later(&later);
+            let Later::Parked(parked) = later else {
+                continue;
+            };
+            match message {
+                Some(message) => {
+                    let delivery = Delivery::of(parked, message);
+                    self.queued_bytes += delivery.size();
+                    self.memory_bytes += delivery.size();
+                    self.queue.push_back(delivery);
+                }
+                None => lost.push(Delivery::of(parked, Message::absent(id))),
+            }
+        }
+        self.in_flight.iter_mut().for_each(|it| {
+            if matches!(&it.stage, Stage::Published(delivery) if lost.iter().any(|lost| delivery.is_same(lost))) {
+                it.stage = Stage::Done;
+            }
+        });
+        self.forget_done();
+        lost
+    }
+
+    fn absent_in_flight(&mut self, id: MessageId) -> Option<&mut Delivery> {
+        self.in_flight
+            .iter_mut()
+            .find_map(|it| match &mut it.stage {
+                Stage::Published(delivery)
+                    if delivery.message.is_absent() && delivery.message.id() == id =>
+                {
+                    Some(delivery)
+                }
+                _ => None,
+            })
+    }
+
+    // ------------------------------------------------------------------ in flight
 
     /// Notes that a delivery is now in flight under `packet_id`, the one after the last.
     pub(crate) fn sent(&mut self, packet_id: PacketId, delivery: Delivery) {
@@ -303,6 +535,7 @@ impl Outgoing {
             for delivery in std::mem::take(&mut self.queue) {
                 if give_back(&delivery, false) {
                     self.queued_bytes -= delivery.size();
+                    self.memory_bytes -= delivery.size();
                     taken.push(delivery);
                 } else {
                     self.queue.push_back(delivery);
@@ -310,30 +543,117 @@ impl Outgoing {
             }
             self.first_qos0 = 0;
         }
+        let is_wanted =
+            |later: &Later| matches!(later, Later::Whole(delivery) if give_back(delivery, false));
+        if self.later.iter().any(is_wanted) {
+            for later in std::mem::take(&mut self.later) {
+                if is_wanted(&later) {
+                    self.forget_later(&later);
+                    if let Later::Whole(delivery) = later {
+                        taken.push(*delivery);
+                    }
+                } else {
+                    self.later.push_back(later);
+                }
+            }
+        }
         taken
     }
 
-    /// Takes a message out of the queue.
-    pub(crate) fn take_queued(&mut self, waits: impl Fn(&Delivery) -> bool) -> Option<Delivery> {
-        let at = self.queue.iter().position(waits)?;
-        let delivery = self.queue.remove(at)?;
-        self.queued_bytes -= delivery.size();
+    /// The deliveries of a membership belong to the Session alone from now on. Gives those that the
+    /// log does not have as its own yet: all but QoS 2 that was sent.
+    pub(crate) fn adopt(&mut self, membership: u64) -> Vec<Parked> {
+        let mut adopted = Vec::new();
+        let mut adopt = |delivery: &mut Delivery, in_flight: bool| {
+            let of_it = |origin: &mut Box<GroupOrigin>| origin.membership == membership;
+            if delivery.origin.take_if(of_it).is_some()
+                && delivery.qos > QoS::AtMostOnce
+                && delivery.message.id().is_some()
+                && !(in_flight && delivery.qos == QoS::ExactlyOnce)
+            {
+                adopted.push(delivery.parked());
+            }
+        };
+        for it in &mut self.in_flight {
+            if let Stage::Published(delivery) = &mut it.stage {
+                adopt(delivery, true);
+            }
+        }
+        self.queue.iter_mut().for_each(|it| adopt(it, false));
+        for later in &mut self.later {
+            if let Later::Whole(delivery) = later {
+                adopt(delivery, false);
+            }
+        }
+        adopted
+    }
+
+    /// Parks what can be: nobody is there to take it.
+    pub(crate) fn park(&mut self, is_in_log: impl Fn(&Delivery) -> bool) {
+        let queue = std::mem::take(&mut self.queue);
+        for delivery in queue.into_iter().rev() {
+            self.memory_bytes -= delivery.size();
+            let later = if is_in_log(&delivery) {
+                Later::Parked(delivery.parked())
+            } else {
+                Later::Whole(Box::new(delivery))
+            };
+            self.memory_bytes += later.memory();
+            self.later_qos0 += usize::from(is_qos0(&later));
+            self.later.push_front(later);
+        }
         self.first_qos0 = 0;
-        Some(delivery)
+    }
+
+    // ------------------------------------------------------------------- restored
+
+    /// A message of the log was due.
+    pub(crate) fn restore_parked(&mut self, parked: Parked) {
+        self.queued_bytes += parked.size as usize;
+        self.append_later(Later::Parked(parked));
+    }
+
+    /// A message was due no more.
+    pub(crate) fn restore_done(&mut self, message: MessageId) {
+        let is_it =
+            |later: &Later| matches!(later, Later::Parked(parked) if parked.message == message);
+        if let Some(at) = self.later.iter().position(is_it)
+            && let Some(later) = self.later.remove(at)
+        {
+            self.forget_later(&later);
+        }
     }
 
     /// A message of QoS 2 was in flight.
-    pub(crate) fn restore_sent(&mut self, packet_id: PacketId, delivery: Delivery) {
+    pub(crate) fn restore_sent(&mut self, packet_id: PacketId, parked: Parked) {
+        self.fill_up_to(packet_id);
+        let absent = Message::absent(parked.message);
+        self.sent(packet_id, Delivery::of(parked, absent));
+    }
+
+    /// Those before `packet_id` were of QoS 1, and are in the queue again.
+    fn fill_up_to(&mut self, packet_id: PacketId) {
         while !self.in_flight.is_empty() && self.place(packet_id) > Some(self.in_flight.len()) {
             self.in_flight.push_back(InFlight { stage: Stage::Done });
             self.sent_here += 1;
         }
-        self.sent(packet_id, delivery);
     }
 
     /// The Client had a message of QoS 2.
     pub(crate) fn restore_released(&mut self, packet_id: PacketId) {
-        self.pubrec(packet_id, ReasonCode::Success);
+        if self.find(packet_id).is_some() {
+            self.pubrec(packet_id, ReasonCode::Success);
+            return;
+        }
+        self.fill_up_to(packet_id);
+        if self.in_flight.is_empty() {
+            self.first = Some(packet_id);
+        }
+        self.in_flight.push_back(InFlight {
+            stage: Stage::Released,
+        });
+        self.sent_here += 1;
+        self.unacknowledged += 1;
     }
 
     /// The Packet Identifier after the last one in flight.
@@ -343,7 +663,7 @@ impl Outgoing {
             .map(|(packet_id, _)| packet_id.next())
     }
 
-    /// Everything that is due and has not reached the Client.
+    /// The deliveries that have not reached the Client and are whole: in flight, or in the queue.
     pub(crate) fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
         let published = self
             .in_flight
@@ -352,22 +672,67 @@ impl Outgoing {
                 Stage::Published(delivery) => Some(delivery),
                 Stage::Released | Stage::Done => None,
             });
-        published.chain(&self.queue)
+        let later = self.later.iter().filter_map(|later| match later {
+            Later::Whole(delivery) => Some(&**delivery),
+            Later::Parked(_) => None,
+        });
+        published.chain(&self.queue).chain(later)
     }
 
-    /// Everything that was due and has not ended, taken out.
+    /// Those that are parked, oldest first.
+    pub(crate) fn parked(&self) -> impl Iterator<Item = &Parked> {
+        self.later.iter().filter_map(|later| match later {
+            Later::Parked(parked) => Some(parked),
+            Later::Whole(_) => None,
+        })
+    }
+
+    /// How many deliveries have not reached the Client.
+    pub(crate) fn due(&self) -> usize {
+        self.deliveries().count() + self.parked().count()
+    }
+
+    /// The queue, oldest first, with what is in the log only named; the rest is left out.
+    pub(crate) fn queued(&self, is_in_log: impl Fn(&Delivery) -> bool) -> Vec<Parked> {
+        let park = |delivery: &Delivery| is_in_log(delivery).then(|| delivery.parked());
+        let later = self.later.iter().filter_map(|later| match later {
+            Later::Parked(parked) => Some(parked.clone()),
+            Later::Whole(delivery) => park(delivery),
+        });
+        self.queue.iter().filter_map(park).chain(later).collect()
+    }
+
+    /// Everything that was due and has not ended, taken out; whole where it was.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Delivery> {
         self.queued_bytes = 0;
+        self.memory_bytes = 0;
         self.sent_here = 0;
         self.unacknowledged = 0;
         self.first_qos0 = 0;
+        self.later_qos0 = 0;
+        self.reading = false;
+        self.reserved = 0;
         let in_flight = std::mem::take(&mut self.in_flight).into_iter();
         let published = in_flight.filter_map(|in_flight| match in_flight.stage {
             Stage::Published(delivery) => Some(delivery),
             Stage::Released | Stage::Done => None,
         });
-        published.chain(std::mem::take(&mut self.queue))
+        let later = std::mem::take(&mut self.later).into_iter();
+        let later = later.map(|later| match later {
+            Later::Whole(delivery) => *delivery,
+            Later::Parked(parked) => {
+                let absent = Message::absent(parked.message);
+                Delivery::of(parked, absent)
+            }
+        });
+        published
+            .chain(std::mem::take(&mut self.queue))
+            .chain(later)
     }
+}
+
+fn is_qos0(later: &Later) -> bool {
+    matches!(later, Later::Whole(delivery) if delivery.qos == QoS::AtMostOnce)
 }
 
 /// Empty queues for whoever needs one next; an idle Session holds none.
@@ -389,7 +754,10 @@ impl OutgoingPool {
     pub(crate) fn put(&mut self, mut outgoing: Box<Outgoing>) {
         debug_assert!(outgoing.is_empty());
         outgoing.begin_resending();
-        let small = outgoing.queue.capacity().max(outgoing.in_flight.capacity()) <= Self::CAPACITY;
+        outgoing.reading = false;
+        outgoing.memory_bytes -= std::mem::take(&mut outgoing.reserved);
+        let queues = outgoing.queue.capacity().max(outgoing.later.capacity());
+        let small = queues.max(outgoing.in_flight.capacity()) <= Self::CAPACITY;
         if self.0.len() < Self::KEPT && small {
             self.0.push(outgoing);
         }
@@ -435,18 +803,18 @@ mod tests {
             (3, QoS::AtMostOnce),
         ] {
             assert!(matches!(
-                outgoing.enqueue(delivery(n, qos), &limits),
+                outgoing.enqueue(delivery(n, qos), Place::Memory, &limits),
                 Queued::Kept
             ));
         }
         for n in [4, 5] {
-            let queued = outgoing.enqueue(delivery(n, QoS::AtLeastOnce), &limits);
+            let queued = outgoing.enqueue(delivery(n, QoS::AtLeastOnce), Place::Memory, &limits);
             assert!(matches!(queued, Queued::Displaced(_)), "{n}");
         }
-        let queued = outgoing.enqueue(delivery(6, QoS::ExactlyOnce), &limits);
+        let queued = outgoing.enqueue(delivery(6, QoS::ExactlyOnce), Place::Memory, &limits);
         assert!(matches!(queued, Queued::Full(_)));
         assert_eq!(payloads(&mut outgoing), [1, 4, 5]);
-        assert_eq!(outgoing.queued_bytes(), 0);
+        assert_eq!((outgoing.queued_bytes, outgoing.memory_bytes), (0, 0));
     }
 
     #[test]
@@ -457,12 +825,15 @@ mod tests {
         };
         let mut outgoing = Outgoing::default();
         for (n, qos) in [(1, QoS::AtLeastOnce), (2, QoS::AtMostOnce)] {
-            let queued = outgoing.enqueue(delivery(n, qos), &limits);
+            let queued = outgoing.enqueue(delivery(n, qos), Place::Memory, &limits);
             assert!(matches!(queued, Queued::Kept));
         }
         let mut large = delivery(3, QoS::AtLeastOnce);
         large.message = Message::new("t", &[3; 500], QoS::AtLeastOnce, false);
-        assert!(matches!(outgoing.enqueue(large, &limits), Queued::Full(_)));
+        assert!(matches!(
+            outgoing.enqueue(large, Place::Memory, &limits),
+            Queued::Full(_)
+        ));
         assert_eq!(payloads(&mut outgoing), [1, 2]);
     }
 
@@ -511,7 +882,11 @@ mod tests {
             outgoing.sent(id(n), delivery(n as u8, QoS::AtLeastOnce));
         }
         for n in 4..=6 {
-            outgoing.enqueue(delivery(n, QoS::AtLeastOnce), &Limits::default());
+            outgoing.enqueue(
+                delivery(n, QoS::AtLeastOnce),
+                Place::Memory,
+                &Limits::default(),
+            );
         }
         let taken = outgoing.take_back(|d, _| d.message.payload()[0] % 2 == 1);
         let taken: Vec<_> = taken.iter().map(|d| d.message.payload()[0]).collect();

@@ -36,10 +36,7 @@ impl Shard {
             }
             Acknowledged::Release(delivery) => {
                 self.complete(session, &delivery, reason);
-                let releasing = |client_id| Record::Releasing {
-                    client_id,
-                    packet_id,
-                };
+                let releasing = |session| Record::Releasing { session, packet_id };
                 self.clients.record(session, releasing);
                 ReasonCode::Success
             }
@@ -61,10 +58,8 @@ impl Shard {
         let packet_id = pubcomp.packet_id;
         let acknowledged = self.in_flight(session, |flow| flow.pubcomp(packet_id));
         if matches!(acknowledged, Acknowledged::Freed) {
-            self.clients.record(session, |client_id| Record::Freed {
-                client_id,
-                packet_id,
-            });
+            self.clients
+                .record(session, |session| Record::Freed { session, packet_id });
         }
         self.clients.pump(now, session);
     }
@@ -74,10 +69,8 @@ impl Shard {
         let packet_id = pubrel.packet_id;
         let marks = self.clients.settlement.marks();
         let reason = if self.clients.sessions[session].release(packet_id) {
-            self.clients.record(session, |client_id| Record::Released {
-                client_id,
-                packet_id,
-            });
+            self.clients
+                .record(session, |session| Record::Released { session, packet_id });
             if let Some(connection) = self.clients.connections.get_mut(id) {
                 connection.unacknowledged = connection.unacknowledged.saturating_sub(1);
             }

@@ -1,7 +1,7 @@
 //! Ends: of connections, of Sessions, and what a Will makes of them.
 
 use dunlin_packet::{
-    Disconnect, Packet, Properties, PropertiesBuf, Property, ProtocolVersion, ReasonCode,
+    Disconnect, Packet, Properties, PropertiesBuf, Property, ProtocolVersion, QoS, ReasonCode,
 };
 
 use super::{Command, Shard};
@@ -10,8 +10,9 @@ use crate::counters::DropReason;
 use crate::event::Event;
 use crate::fault::{Ending, Violation};
 use crate::id::{ConnectionId, SessionId};
-use crate::journal::Record;
+use crate::journal::{LogId, Record, Told};
 use crate::policy::Action;
+use crate::session::Delivery;
 use crate::time::Timestamp;
 use crate::timers::Timer;
 
@@ -170,22 +171,37 @@ impl Shard {
 
     // ----------------------------------------------------------------------- Sessions
 
-    /// Notes in the log that a Session outlives its connection by this many seconds, or that it
-    /// does not.
+    /// Notes in the log that a Session outlives its connection by this many seconds. One that is in
+    /// the log stays there until it ends, also if that will be with its connection.
     pub(super) fn record_expiry(&mut self, id: SessionId, expiry_interval: u32) {
-        let session = &mut self.clients.sessions[id];
-        if expiry_interval > 0 {
-            session.recorded = true;
-            let session = |client_id| Record::Session {
+        let holder = self.clients.sessions[id].holder();
+        if self.clients.is_recorded(id) {
+            self.clients.record(id, |session| Record::Attached {
+                session,
+                expiry_interval,
+                holder,
+            });
+        } else if expiry_interval > 0 && self.clients.settlement.has_log() {
+            let log_id = LogId::new(self.next_number(), self.id);
+            let session = &mut self.clients.sessions[id];
+            session.log_id = log_id;
+            let client_id = session.client_id.clone();
+            self.clients.record(id, |session| Record::Session {
+                session,
                 client_id,
                 expiry_interval,
-            };
-            self.clients.record(id, session);
-        } else {
-            self.clients
-                .record(id, |client_id| Record::SessionEnded { client_id });
-            self.clients.sessions[id].recorded = false;
+                holder,
+                told: Told::First,
+            });
         }
+    }
+
+    /// Notes in the log which Will a durable Session has now.
+    pub(super) fn record_will(&mut self, id: SessionId) {
+        let will = self.clients.sessions[id].will.as_ref();
+        let will = will.map(|will| Box::new(will.recorded()));
+        self.clients
+            .record(id, |session| Record::Will { session, will });
     }
 
     /// A Session loses its connection.
@@ -194,7 +210,11 @@ impl Shard {
         session.connection = None;
         match ending {
             // [MQTT-3.14.4-3]
-            Ending::Disconnected(ReasonCode::Success) => session.will = None,
+            Ending::Disconnected(ReasonCode::Success) => {
+                if session.will.take().is_some() {
+                    self.record_will(id);
+                }
+            }
             // What the broker's own end makes of a Will is decided when it starts again.
             Ending::ShuttingDown => {}
             _ => {
@@ -217,19 +237,19 @@ impl Shard {
         self.clients
             .timers
             .set(Timer::Session(id), &mut session.expires_at, expires_at);
+        self.clients
+            .record_later(id, |session| Record::Detached { session, at: now });
         self.suspend_memberships(id);
         self.drop_queued_qos0(id);
+        self.clients.park(id);
     }
 
     /// QoS 0 messages do not wait for a Client to come back.
     fn drop_queued_qos0(&mut self, id: SessionId) {
-        let Some(outgoing) = &mut self.clients.sessions[id].outgoing else {
-            return;
-        };
-        let before = outgoing.queued_bytes();
-        let dropped =
-            outgoing.take_back(|delivery, _| delivery.qos == dunlin_packet::QoS::AtMostOnce);
-        self.clients.waiting_bytes -= before - outgoing.queued_bytes();
+        let is_qos0 = |delivery: &Delivery, _| delivery.qos == QoS::AtMostOnce;
+        let dropped = self
+            .clients
+            .change_queue(id, |outgoing| outgoing.take_back(is_qos0));
         for delivery in dropped {
             self.clients
                 .drop_delivery(id, delivery, DropReason::NotConnected);
@@ -248,14 +268,19 @@ impl Shard {
         self.clients
             .timers
             .set(Timer::Will(id), &mut will.due_at, Timestamp::NEVER);
+        self.record_will(id);
         let message = match will.expiry_interval {
             Some(seconds) => will.message.expiring_at(now.after_seconds(seconds)),
             None => will.message,
         };
-        let session = &self.clients.sessions[id];
-        if session.may(Action::Publish, message.topic()) {
-            let number = self.next_message_id(message.qos());
-            self.accept_message(now, message.identified(number), Some(id));
+        if self.clients.sessions[id].may(Action::Publish, message.topic()) {
+            let is_logged = message.qos() > QoS::AtMostOnce
+                && (message.retain() || self.is_durably_wanted(message.topic()));
+            let message = match is_logged {
+                true => message.identified(self.next_message_id()),
+                false => message,
+            };
+            self.accept_message(now, message, Some(id));
         }
     }
 
@@ -271,7 +296,7 @@ impl Shard {
         self.end_subscriptions(id);
         self.end_streams(id);
         self.clients
-            .record(id, |client_id| Record::SessionEnded { client_id });
+            .record(id, |session| Record::SessionEnded { session });
         let mut session = self.clients.sessions.remove(id);
         let timers = &mut self.clients.timers;
         timers.set(
@@ -283,7 +308,7 @@ impl Shard {
             timers.set(Timer::Will(id), &mut will.due_at, Timestamp::NEVER);
         }
         if let Some(mut outgoing) = session.outgoing.take() {
-            self.clients.waiting_bytes -= outgoing.queued_bytes();
+            self.clients.waiting_bytes -= outgoing.memory_bytes();
             for delivery in outgoing.drain() {
                 self.clients
                     .drop_delivery(id, delivery, DropReason::SessionEnded);

@@ -128,8 +128,12 @@ impl Shard {
         if session_present {
             self.enforce_grant(session);
         }
+        let had_will = self.clients.sessions[session].will.is_some();
         let session_expiry_interval = self.begin(now, id, session, connect);
         self.record_expiry(session, session_expiry_interval);
+        if had_will || self.clients.sessions[session].will.is_some() {
+            self.record_will(session);
+        }
         let version = connect.version;
         self.clients.counters.connects_accepted += 1;
         self.emit(Event::Connected {

@@ -6,7 +6,6 @@
 //! not be received leave its queue.
 
 use super::Shard;
-use crate::counters::DropReason;
 use crate::event::Event;
 use crate::fault::Ending;
 use crate::id::{ConnectionId, SessionId};
@@ -38,12 +37,7 @@ impl Shard {
 
     /// Takes from a Session what its grant does not allow it to have.
     pub(super) fn enforce_grant(&mut self, id: SessionId) {
-        let restricted = |grant: &Grant| grant.access.is_some();
-        if !self.clients.sessions[id]
-            .grant
-            .as_deref()
-            .is_some_and(restricted)
-        {
+        if !self.clients.sessions[id].is_restricted() {
             return;
         }
         for filter in self.filters_of(id) {
@@ -57,7 +51,7 @@ impl Shard {
                 self.emit(Event::Unsubscribed { client_id, filter });
             }
         }
-        self.drop_forbidden(id);
+        self.clients.drop_forbidden(id);
     }
 
     /// The filters of all subscriptions of a Session, as its Client wrote them.
@@ -73,24 +67,6 @@ impl Shard {
             .filter_map(|membership| self.memberships.get(membership))
             .map(|membership| format!("$share/{}", membership.group));
         own.chain(shared).collect()
-    }
-
-    /// Drops what waits for a Session or is in flight to it, and may not be received any more.
-    fn drop_forbidden(&mut self, id: SessionId) {
-        let session = &mut self.clients.sessions[id];
-        let Some(mut outgoing) = session.outgoing.take() else {
-            return;
-        };
-        let before = outgoing.queued_bytes();
-        let forbidden = outgoing
-            .take_back(|delivery, _| !session.may(Action::Receive, delivery.message.topic()));
-        self.clients.waiting_bytes -= before - outgoing.queued_bytes();
-        session.outgoing = Some(outgoing);
-        for delivery in forbidden {
-            self.clients
-                .drop_delivery(id, delivery, DropReason::NotAuthorized);
-        }
-        self.clients.tidy(id);
     }
 
     /// The rules have changed: asks the policy anew for every Session that has a grant.

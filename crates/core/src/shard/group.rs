@@ -8,20 +8,63 @@ use dunlin_packet::{QoS, SubscriptionOptions};
 use super::Shard;
 use crate::counters::DropReason;
 use crate::id::SessionId;
-use crate::journal::{MessageId, Record};
+use crate::journal::{Durability, LogId, MessageId, Record, Told};
 use crate::message::Message;
 use crate::peer::PeerMessage;
-use crate::session::{Delivery, GroupOrigin, SubscriptionIds};
-use crate::shared::{Handout, Handouts, MemberKey, Membership, filter_of};
+use crate::session::{Delivery, GroupOrigin, Outgoing, SubscriptionIds};
+use crate::shared::{GroupId, Handout, Handouts, MemberKey, Membership, Offered, filter_of};
 use crate::time::Timestamp;
 
 impl Shard {
     // ------------------------------------------------------------------- at the home
 
-    pub(super) fn group_join(&mut self, group: &Arc<str>, member: MemberKey) {
-        let (id, new) = self.groups.join(group, member);
-        if new && self.routes.add_group(filter_of(group), id) {
-            self.announce(filter_of(group));
+    pub(super) fn group_join(
+        &mut self,
+        group: &Arc<str>,
+        member: MemberKey,
+        durability: Durability,
+    ) {
+        let (id, joined) = self.groups.join(group, member, durability);
+        if joined.is_new {
+            let news = self.routes.add_group(filter_of(group), id);
+            self.announce(filter_of(group), news);
+        }
+        if joined.is_durable && self.clients.settlement.has_log() {
+            let log_id = LogId::new(self.next_number(), self.id);
+            self.groups.set_log_id(id, log_id);
+            let name = group.clone();
+            self.clients.settlement.append(|| Record::Group {
+                group: log_id,
+                name,
+                told: Told::First,
+            });
+            let news = self.routes.change_group(filter_of(group), Durability::Log);
+            self.announce(filter_of(group), news);
+        }
+    }
+
+    /// A message is due to a group.
+    pub(super) fn offer(&mut self, now: Timestamp, id: GroupId, message: &Message) {
+        self.clients.counters.due += 1;
+        let group = self.groups.log_id(id);
+        let is_logged = group.is_some() && message.id().is_some();
+        let offered = self.groups.offer(id, message, &self.clients.limits);
+        if is_logged && !matches!(offered, Offered::Full | Offered::NobodyThere) {
+            let size = u32::try_from(message.size()).unwrap_or(u32::MAX);
+            let message = message.id();
+            self.clients.settlement.append(|| Record::GroupQueued {
+                group,
+                message,
+                size,
+            });
+        }
+        match offered {
+            Offered::Taken(handout) => self.hand_out(now, handout),
+            Offered::Queued => {}
+            Offered::Displaced | Offered::Full => {
+                self.clients.counters.drop_for(DropReason::QueueFull);
+            }
+            Offered::NobodyThere => self.clients.counters.drop_for(DropReason::NotConnected),
         }
     }
 
@@ -54,31 +97,55 @@ impl Shard {
         let mut handouts = Handouts::default();
         let ended = self.groups.leave(now, member, kept, &mut handouts);
         self.hand_out_all(now, handouts);
-        if let Some((id, name, waiting)) = ended {
+        let Some(left) = ended else {
+            return;
+        };
+        let filter = filter_of(&left.name);
+        if left.log_id.is_some() {
+            let group = left.log_id;
+            self.clients
+                .settlement
+                .append_later(|| Record::GroupEnded { group });
+            self.routes.change_group(filter, Durability::Memory);
+        }
+        if let Some(waiting) = left.ended {
             for _ in 0..waiting {
                 self.clients.counters.drop_for(DropReason::GroupEnded);
             }
-            let filter = filter_of(&name);
-            if self.routes.remove_group(filter, id) {
-                self.withdraw(&filter.into());
-            }
+            let news = self.routes.remove_group(filter, left.group);
+            self.announce(filter, news);
         }
     }
 
     fn hand_out_all(&mut self, now: Timestamp, handouts: Handouts) {
         self.clients.counters.expired += handouts.expired;
         for (group, message) in handouts.done {
-            self.record_group_done(&group, message);
+            self.record_group_done(group, message);
         }
         for handout in handouts.taken {
             self.hand_out(now, handout);
         }
+        self.group_reads.extend(handouts.reads);
+    }
+
+    /// Messages that a group has asked for have been read.
+    pub(super) fn group_read(
+        &mut self,
+        now: Timestamp,
+        group: GroupId,
+        messages: Vec<(MessageId, Option<Message>)>,
+    ) {
+        let mut handouts = Handouts::default();
+        let lost = self.groups.read(now, group, messages, &mut handouts);
+        for _ in 0..lost {
+            self.clients.counters.drop_for(DropReason::Unreadable);
+        }
+        self.hand_out_all(now, handouts);
     }
 
     /// Notes in the log that a message is due to a group no more.
-    pub(super) fn record_group_done(&mut self, group: &str, message: MessageId) {
-        if message.is_some() {
-            let group = group.into();
+    fn record_group_done(&mut self, group: LogId, message: MessageId) {
+        if message.is_some() && group.is_some() {
             let settlement = &mut self.clients.settlement;
             settlement.append_later(|| Record::GroupDone { group, message });
         }
@@ -181,11 +248,17 @@ impl Shard {
             return;
         };
         let (home, group) = (known.home, known.group.clone());
+        let durability = self.durability_of(known.session);
         if home == self.id {
             // At once, so that the SUBACK waits for what the group announces.
-            self.group_join(&group, (home, membership));
+            self.group_join(&group, (home, membership), durability);
         } else {
-            self.tell_and_confirm(home, PeerMessage::GroupJoin { group, membership });
+            let join = PeerMessage::GroupJoin {
+                group,
+                membership,
+                durability,
+            };
+            self.tell_and_confirm(home, join);
         }
     }
 
@@ -279,16 +352,13 @@ impl Shard {
     /// from a membership that has ended: no group would have that back.
     fn give_back(&mut self, session: SessionId) {
         let memberships = &self.memberships;
-        let Some(outgoing) = &mut self.clients.sessions[session].outgoing else {
-            return;
-        };
-        let before = outgoing.queued_bytes();
-        let returned = outgoing.take_back(|delivery, in_flight| {
+        let gives_back = |delivery: &Delivery, in_flight| {
             let is_wanted = |origin: &GroupOrigin| memberships.contains_key(&origin.membership);
             delivery.origin.as_deref().is_some_and(is_wanted)
                 && !(in_flight && delivery.qos == QoS::ExactlyOnce)
-        });
-        self.clients.waiting_bytes -= before - outgoing.queued_bytes();
+        };
+        let clients = &mut self.clients;
+        let returned = clients.change_queue(session, |outgoing| outgoing.take_back(gives_back));
         for delivery in returned {
             // The group keeps only what was published with QoS 1 or 2.
             if delivery.message.qos() == QoS::AtMostOnce {
@@ -321,8 +391,18 @@ impl Shard {
             .memberships_mut()
             .remove(group);
         let kept = self.held(session).remove(&membership).unwrap_or_default();
+        self.keep_from_group(session, membership);
         self.end_membership(membership, kept);
         true
+    }
+
+    /// What a Session was handed by a group that it leaves is its own from now on, also in the log.
+    fn keep_from_group(&mut self, session: SessionId, membership: u64) {
+        let adopt = |outgoing: &mut Outgoing| outgoing.adopt(membership);
+        for parked in self.clients.change_queue(session, adopt) {
+            self.clients
+                .record_later(session, |session| Record::Queued { session, parked });
+        }
     }
 
     /// Ends all memberships of a Session that ends.

@@ -7,6 +7,8 @@
 //!
 //! 1. appends what [`Shard::take_records`] gives to the log, and says how far that is stable with
 //!    [`Input::Committed`], now or later;
+//!    Reads of [`Shard::take_reads`] see what was appended before; they are answered with
+//!    [`Input::Read`];
 //! 2. writes what [`Shard::output`] shows for each connection of [`Shard::take_dirty`], and says
 //!    how much of it went out with [`Input::Written`];
 //! 3. carries out [`Shard::take_commands`];
@@ -18,6 +20,7 @@
 
 mod acknowledge;
 mod authenticate;
+mod checkpoint;
 mod close;
 mod connect;
 mod grant;
@@ -39,17 +42,19 @@ use crate::counters::Counters;
 use crate::event::Event;
 use crate::fault::Ending;
 use crate::id::{ConnectionId, SessionId, ShardId, ShardSet};
-use crate::journal::{Durability, MessageId, Record};
+use crate::journal::{Durability, LogId, MessageId, Record};
 use crate::limits::Limits;
+use crate::message::Message;
 use crate::output::Output;
 use crate::peer::PeerMessage;
 use crate::policy::{Decision, Origin, Policy};
 use crate::retained::Retained;
 use crate::routes::{Matches, Routes};
 use crate::settlement::{Settlement, Ticket};
-use crate::shared::{Groups, Membership};
+use crate::shared::{GroupId, Groups, Membership};
 use crate::time::Timestamp;
 use crate::timers::Timer;
+use checkpoint::Checkpoint;
 use restore::Restoring;
 
 /// Batches of Retained Messages that are asked for after one input at most. The rest waits for the
@@ -111,10 +116,32 @@ pub enum Input<'a> {
     },
     /// The policy has other rules now: all grants are reviewed, and what Sessions have is checked.
     PolicyChanged,
+    /// Messages of the log that were asked for with [`Shard::take_reads`].
+    Read {
+        /// Who has asked.
+        reader: Reader,
+        /// In the order of the request; none where a message cannot be read. All are taken out.
+        messages: &'a mut Vec<(MessageId, Option<Message>)>,
+    },
+    /// Old parts of the log are to become free: the shard tells anew all that is recorded of it,
+    /// between its other work, until [`Shard::take_checkpoint`] says that it has.
+    Checkpoint,
     /// Time has passed: what is due happens.
     Due,
     /// Ends all connections; CONNECT is refused from now on.
     Stop,
+}
+
+/// Who needs messages of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reader(Wants);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wants {
+    /// A Session, and what it is called in the log.
+    Session(SessionId, LogId),
+    /// A Shared Subscription, and what it is called in the log.
+    Group(GroupId, LogId),
 }
 
 /// What the driver is to do with a connection.
@@ -192,6 +219,10 @@ pub struct Shard {
     owed: Vec<(ShardId, u64, Ticket)>,
     /// What is being put together from records, before the first input.
     restoring: Option<Box<Restoring>>,
+    /// What Shared Subscriptions want to read.
+    group_reads: Vec<(GroupId, Vec<MessageId>)>,
+    /// How far all that is recorded has been told anew.
+    checkpoint: Option<Checkpoint>,
     policy: Box<dyn Policy>,
     response_topic_prefix: String,
     /// Hashes Client Identifiers, topics and groups to their shard; the same in all shards.
@@ -234,6 +265,8 @@ impl Shard {
             stopping: false,
             clients: Clients::new(limits, Settlement::new(shards, durability), own),
             restoring: None,
+            group_reads: Vec::new(),
+            checkpoint: None,
             routes: Routes::new(own ^ 1),
             matches: Matches::default(),
             retained: Retained::new(own ^ 2),
@@ -277,10 +310,35 @@ impl Shard {
                 decision,
             } => self.decided(now, connection, decision),
             Input::PolicyChanged => self.review_grants(now),
+            Input::Read { reader, messages } => self.read(now, reader, std::mem::take(messages)),
+            Input::Checkpoint => self.begin_checkpoint(),
             Input::Due => self.due(now),
             Input::Stop => self.stop(now),
         }
         self.settle(now);
+        self.go_on_with_checkpoint();
+    }
+
+    /// Messages of the log that were asked for are there.
+    fn read(
+        &mut self,
+        now: Timestamp,
+        Reader(wants): Reader,
+        messages: Vec<(MessageId, Option<Message>)>,
+    ) {
+        match wants {
+            Wants::Session(id, log_id) => {
+                let session = self.clients.sessions.get(id);
+                if session.is_some_and(|session| session.log_id == log_id) {
+                    self.clients.read(now, id, messages);
+                }
+            }
+            Wants::Group(id, log_id) => {
+                if self.groups.log_id(id) == log_id {
+                    self.group_read(now, id, messages);
+                }
+            }
+        }
     }
 
     /// Follows up on what an input has set off inside of this shard, until nothing is left.
@@ -305,7 +363,12 @@ impl Shard {
     /// comes after that, or it would take back what has been acknowledged.
     fn send_reports(&mut self) {
         while let Some((home, report)) = self.clients.reports.pop_front() {
-            self.tell(home, report);
+            if home != self.id && self.clients.settlement.has_log() {
+                // What is told anew of the Session does not say it any more: a checkpoint waits.
+                self.tell_and_confirm(home, report);
+            } else {
+                self.tell(home, report);
+            }
         }
     }
 
@@ -382,6 +445,18 @@ impl Shard {
         self.clients.settlement.take_records(into)
     }
 
+    /// The messages of the log that are needed now, and by whom; appended to `into`.
+    pub fn take_reads(&mut self, into: &mut Vec<(Reader, Vec<MessageId>)>) {
+        for (id, messages) in self.clients.reads.drain(..) {
+            if let Some(session) = self.clients.sessions.get(id) {
+                into.push((Reader(Wants::Session(id, session.log_id)), messages));
+            }
+        }
+        for (id, messages) in self.group_reads.drain(..) {
+            into.push((Reader(Wants::Group(id, self.groups.log_id(id))), messages));
+        }
+    }
+
     /// What happened, for logs and traces.
     pub fn take_events(&mut self, into: &mut Vec<Event>) {
         into.clear();
@@ -390,7 +465,7 @@ impl Shard {
 
     /// When [`Input::Due`] is to be said next. Changes with every input.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        if !self.clients.hungry.is_empty() {
+        if !self.clients.hungry.is_empty() || self.is_telling_anew() {
             return Some(self.now);
         }
         let expiry = self.retained.next_expiry();
@@ -469,8 +544,8 @@ impl Shard {
     }
 
     /// The identity in the log of a message that is about to be accepted.
-    fn next_message_id(&mut self, qos: dunlin_packet::QoS) -> MessageId {
-        if qos == dunlin_packet::QoS::AtMostOnce || !self.clients.settlement.has_log() {
+    fn next_message_id(&mut self) -> MessageId {
+        if !self.clients.settlement.has_log() {
             return MessageId::NONE;
         }
         MessageId::new(self.next_number(), self.id)

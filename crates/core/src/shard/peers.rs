@@ -1,7 +1,10 @@
 //! What other shards say, and this one to itself.
 
+use dunlin_packet::QoS;
+
 use super::Shard;
 use crate::id::ShardId;
+use crate::journal::{Record, Route};
 use crate::peer::PeerMessage;
 use crate::time::Timestamp;
 
@@ -20,7 +23,18 @@ impl Shard {
 
     pub(super) fn hear(&mut self, now: Timestamp, from: ShardId, message: PeerMessage) {
         match message {
-            PeerMessage::Publish(message) => {
+            PeerMessage::Publish(mut message) => {
+                if message.qos() > QoS::AtMostOnce
+                    && !message.id().is_some()
+                    && self.is_durably_wanted(message.topic())
+                {
+                    // Its publisher's shard has not heard of that yet.
+                    message = message.identified(self.next_message_id());
+                    let message = message.clone();
+                    let route = Route::default();
+                    let settlement = &mut self.clients.settlement;
+                    settlement.append(|| Record::Message { message, route });
+                }
                 let mut matches = std::mem::take(&mut self.matches);
                 self.routes.find(message.topic(), &mut matches);
                 self.deliver_here(now, &message, &matches, None);
@@ -41,7 +55,9 @@ impl Shard {
                 self.clients.settlement.heard(from, round);
                 self.settled();
             }
-            PeerMessage::Interest { filter } => self.routes.add_peer(&filter, from),
+            PeerMessage::Interest { filter, durability } => {
+                self.routes.add_peer(&filter, from, durability);
+            }
             PeerMessage::NoInterest { filter } => self.routes.remove_peer(&filter, from),
             PeerMessage::Retain { message, routed } => self.retain_here(now, message, routed),
             PeerMessage::RetainedRead { stream, filter } => {
@@ -55,8 +71,12 @@ impl Shard {
                 self.retained_batch(now, stream, messages, end);
             }
             PeerMessage::RetainedClose { stream } => self.retained.close((from, stream)),
-            PeerMessage::GroupJoin { group, membership } => {
-                self.group_join(&group, (from, membership));
+            PeerMessage::GroupJoin {
+                group,
+                membership,
+                durability,
+            } => {
+                self.group_join(&group, (from, membership), durability);
             }
             PeerMessage::GroupCredit {
                 membership,

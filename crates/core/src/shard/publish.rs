@@ -7,16 +7,14 @@ use dunlin_packet::{
 use super::{Shard, routed_to};
 use crate::clients::Clients;
 use crate::connection::AliasesIn;
-use crate::counters::DropReason;
 use crate::fault::{Ending, Violation};
 use crate::id::{ConnectionId, SessionId, ShardId, ShardSet};
-use crate::journal::Record;
+use crate::journal::{Durability, LogId, MessageId, Record, Route};
 use crate::message::Message;
 use crate::peer::PeerMessage;
 use crate::policy::Action;
 use crate::routes::{Matches, Routes, Subscription};
 use crate::session::{Delivery, SubscriptionIds};
-use crate::shared::Offered;
 use crate::time::Timestamp;
 
 impl Shard {
@@ -93,7 +91,11 @@ impl Shard {
                 reason
             }
             None => {
-                let number = self.next_message_id(publish.qos);
+                let number = match publish.qos {
+                    QoS::AtMostOnce => MessageId::NONE,
+                    _ if publish.retain || self.is_durably_wanted(topic) => self.next_message_id(),
+                    _ => MessageId::NONE,
+                };
                 let message = Message::from_publish(body, publish, topic, now, number);
                 if self.has_room_for(&message, id) {
                     self.accept_message(now, message, Some(session))
@@ -140,10 +142,8 @@ impl Shard {
     fn note_received(&mut self, id: ConnectionId, session: SessionId, publish: &Publish<'_>) {
         if let Some(packet_id) = publish.packet_id {
             self.clients.sessions[session].receive(packet_id);
-            self.clients.record(session, |client_id| Record::Received {
-                client_id,
-                packet_id,
-            });
+            self.clients
+                .record(session, |session| Record::Received { session, packet_id });
         }
         if let Some(connection) = self.clients.connections.get_mut(id) {
             connection.unacknowledged = connection.unacknowledged.saturating_add(1);
@@ -197,22 +197,14 @@ impl Shard {
         if matches.is_empty() {
             self.clients.counters.no_subscriber += 1;
         }
-        if message.id().is_some() && !matches.is_empty() {
-            let (id, message) = (message.id(), message.clone());
-            let sessions = &self.clients.sessions;
-            let publisher = publisher.map(|session| sessions[session].client_id.clone());
-            self.clients.settlement.append(|| Record::Message {
-                id,
-                message,
-                publisher,
-            });
-        }
-        if message.retain() {
-            // Here and not at its home: what is to be known of a PUBLISH is stable all at once.
-            let message = message.clone();
-            self.clients
-                .settlement
-                .append(|| Record::Retained { message });
+        // Here and not at its home: what is to be known of a PUBLISH is stable all at once.
+        if self.clients.settlement.has_log() && (message.retain() || message.id().is_some()) {
+            let publisher = publisher.and_then(|id| self.clients.sessions.get(id));
+            let route = Route {
+                crosses: !matches.peers.is_empty(),
+                publisher: publisher.map_or(LogId::NONE, |session| session.log_id),
+            };
+            self.record_message(message.clone(), route);
         }
         let wanted = self.deliver_here(now, &message, &matches, publisher);
         for peer in matches.peers.iter() {
@@ -234,6 +226,26 @@ impl Shard {
         reason
     }
 
+    /// Appends a message to the log.
+    pub(super) fn record_message(&mut self, message: Message, route: Route) {
+        if route.crosses {
+            self.clients.settlement.route(message.id());
+        }
+        self.clients.settlement.append(|| match message.retain() {
+            true => Record::Retained { message, route },
+            false => Record::Message { message, route },
+        });
+    }
+
+    /// Whether somebody who outlives the process wants the messages of a topic.
+    pub(super) fn is_durably_wanted(&mut self, topic: &str) -> bool {
+        if !self.clients.settlement.has_log() {
+            return false;
+        }
+        self.routes.find(topic, &mut self.matches);
+        self.matches.durability == Durability::Log
+    }
+
     /// Passes a message on to another shard.
     fn pass_on(&mut self, peer: ShardId, message: &Message) {
         let said = PeerMessage::Publish(message.clone());
@@ -252,9 +264,10 @@ impl Shard {
         if home == self.id {
             return self.retain_here(now, message, routed);
         }
-        let acknowledged = message.qos() > QoS::AtMostOnce;
+        // A checkpoint waits for what was said to be heard, so that its home tells it anew.
+        let is_awaited = message.qos() > QoS::AtMostOnce || self.clients.settlement.has_log();
         let message = PeerMessage::Retain { message, routed };
-        if acknowledged {
+        if is_awaited {
             self.tell_and_confirm(home, message);
         } else {
             self.tell(home, message);
@@ -283,32 +296,17 @@ impl Shard {
                 clients.deliver(now, subscription.session, delivery(message, subscription));
             }
         } else if !matches.filters.is_empty() {
-            any |= deliver_once_each(now, routes, clients, message, matches, publisher);
+            let deliveries = deliveries(routes, clients, message, matches, publisher);
+            any |= !deliveries.is_empty();
+            for (session, delivery) in deliveries {
+                clients.deliver(now, session, delivery);
+            }
         }
         if message.retain() && !self.streams.is_empty() {
             self.supersede(message, matches);
         }
         for group in &matches.groups {
-            match self.groups.offer(*group, message, &self.clients.limits) {
-                Offered::Taken(handout) => {
-                    self.clients.counters.due += 1;
-                    self.hand_out(now, handout);
-                }
-                Offered::Queued => self.clients.counters.due += 1,
-                Offered::Displaced => {
-                    self.clients.counters.due += 1;
-                    self.clients.counters.drop_for(DropReason::QueueFull);
-                }
-                Offered::Full(group) => {
-                    self.clients.counters.due += 1;
-                    self.clients.counters.drop_for(DropReason::QueueFull);
-                    self.record_group_done(&group, message.id());
-                }
-                Offered::NobodyThere => {
-                    self.clients.counters.due += 1;
-                    self.clients.counters.drop_for(DropReason::NotConnected);
-                }
-            }
+            self.offer(now, *group, message);
         }
         any
     }
@@ -345,16 +343,15 @@ fn delivery(message: &Message, subscription: &Subscription) -> Delivery {
     }
 }
 
-/// Delivers one copy to each Session, whichever of its subscriptions match: with the highest QoS
-/// granted and all Subscription Identifiers. `[MQTT-3.3.4-2]`, `[MQTT-3.3.4-3]`
-fn deliver_once_each(
-    now: Timestamp,
+/// One copy for each Session, whichever of its subscriptions match: with the highest QoS granted and
+/// all Subscription Identifiers. `[MQTT-3.3.4-2]`, `[MQTT-3.3.4-3]`
+pub(super) fn deliveries(
     routes: &Routes,
     clients: &mut Clients,
     message: &Message,
     matches: &Matches,
     publisher: Option<SessionId>,
-) -> bool {
+) -> Vec<(SessionId, Delivery)> {
     let mut deliveries: Vec<(SessionId, Delivery)> = Vec::new();
     clients.last_mark += 1;
     let mark = clients.last_mark;
@@ -381,9 +378,5 @@ fn deliver_once_each(
             deliveries.push((subscription.session, delivery(message, subscription)));
         }
     }
-    let any = !deliveries.is_empty();
-    for (session, delivery) in deliveries {
-        clients.deliver(now, session, delivery);
-    }
-    any
+    deliveries
 }

@@ -3,17 +3,22 @@
 //! Every shard is given every record, in the order of the log, and takes what is at home in it.
 //! How many shards there were before does not matter.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
-use dunlin_packet::{QoS, SubscriptionOptions, TopicFilter, TopicName};
+use dunlin_packet::SubscriptionOptions;
+use foldhash::fast::FixedState;
 
 use super::Shard;
+use super::publish::deliveries;
+use super::retain::topic_hash;
 use crate::counters::Counters;
 use crate::id::SessionId;
-use crate::journal::{MessageId, Record};
+use crate::journal::{Durability, LogId, MessageId, Record, Route, Told};
 use crate::message::Message;
+use crate::policy::{Grant, Review};
 use crate::routes::Matches;
-use crate::session::{Delivery, Session, SubscriptionIds};
+use crate::session::{Outgoing, Session, SessionWill};
 use crate::shared::filter_of;
 use crate::time::Timestamp;
 use crate::timers::Timer;
@@ -21,119 +26,200 @@ use crate::timers::Timer;
 /// What is being put together.
 #[derive(Default)]
 pub(super) struct Restoring {
-    /// Shared Subscriptions that are at home here, by `{ShareName}/{filter}`.
-    groups: BTreeMap<Box<str>, Group>,
-    /// All messages of the log.
-    messages: BTreeMap<MessageId, Message>,
+    /// Sessions that live here, by their name in the log.
+    sessions: HashMap<LogId, SessionId, FixedState>,
+    /// When those without connection lost it.
+    detached: HashMap<LogId, Timestamp, FixedState>,
+    /// Shared Subscriptions that are at home here.
+    groups: BTreeMap<LogId, Group>,
+    /// Who has subscribed to these, by `{ShareName}/{filter}`.
+    members: BTreeMap<Box<str>, BTreeSet<LogId>>,
+    /// The same the other way round.
+    joined: HashMap<LogId, Vec<Box<str>>, FixedState>,
+    /// Messages of QoS 2 that were about to be sent to a member: their group has them no more,
+    /// whatever it is told anew of it.
+    taken: HashSet<(Arc<str>, MessageId), FixedState>,
+    /// Messages that were on their way to other shards.
+    underway: Vec<Underway>,
+    /// How many there have been.
+    moments: u64,
+    /// When Sessions and Shared Subscriptions began, counted in these.
+    begun: HashMap<LogId, u64, FixedState>,
+    /// Of these, which were recorded as due to which Session or Shared Subscription.
+    placed: HashSet<(LogId, MessageId), FixedState>,
+    /// Topics whose Retained Message was set or cleared, by hash. What is told anew of them is not
+    /// newer.
+    retained: HashSet<u64, FixedState>,
+}
+
+/// A message that was on its way to other shards.
+struct Underway {
+    message: Message,
+    publisher: LogId,
+    /// How many there had been before it.
+    moment: u64,
 }
 
 /// A Shared Subscription before its members are there.
-#[derive(Default)]
 struct Group {
-    /// Client Identifiers.
-    members: BTreeSet<Box<str>>,
-    /// Messages that wait, in order.
-    queue: Vec<Message>,
+    name: Arc<str>,
+    /// Messages that wait, in order, and their sizes.
+    queue: VecDeque<(MessageId, u32)>,
+}
+
+impl Group {
+    fn done(&mut self, message: MessageId) {
+        if let Some(at) = self
+            .queue
+            .iter()
+            .position(|(waiting, _)| *waiting == message)
+        {
+            self.queue.remove(at);
+        }
+    }
 }
 
 impl Shard {
     /// Takes over a record of an earlier process. All records come before the first input, in the
     /// order of the log, to every shard; then [`restored`](Self::restored).
-    pub fn restore(&mut self, record: &Record) {
+    pub fn restore(&mut self, record: Record) {
         match record {
-            Record::Message {
-                id,
-                message,
-                publisher,
-            } => self.restore_message(*id, message, publisher.as_deref()),
-            Record::Session {
-                client_id,
-                expiry_interval,
-            } => {
-                if let Some(session) = self.restored_session(client_id) {
-                    self.clients.sessions[session].expiry_interval = *expiry_interval;
+            Record::Message { message, route } => self.restore_message(message, route),
+            Record::Routed { message } => {
+                let restoring = self.restoring();
+                let shard = message.shard();
+                restoring.underway.retain(|Underway { message: it, .. }| {
+                    it.id().shard() != shard || it.id() > message
+                });
+                let Restoring {
+                    underway, placed, ..
+                } = restoring;
+                placed.retain(|(_, id)| underway.iter().any(|it| it.message.id() == *id));
+            }
+            Record::Retained { message, route } => {
+                self.restore_message(message.clone(), route);
+                if self.home(message.topic()) == self.id {
+                    let topic = topic_hash(&self.placement, message.topic());
+                    self.restoring().retained.insert(topic);
+                    // What does not fit any more, after limits were lowered, is not kept.
+                    let _ = self.retained.set(message, &self.clients.limits);
                 }
             }
-            Record::SessionEnded { client_id } => self.restore_end(client_id),
-            Record::Subscribed {
+            Record::StillRetained { message } => {
+                self.last_number = self.last_number.max(message.id().number());
+                if self.home(message.topic()) == self.id {
+                    let topic = topic_hash(&self.placement, message.topic());
+                    if !self.restoring().retained.contains(&topic) {
+                        let _ = self.retained.set(message, &self.clients.limits);
+                    }
+                }
+            }
+            Record::Session {
+                session,
                 client_id,
+                expiry_interval,
+                holder,
+                told,
+            } => {
+                self.note_begun(session, told);
+                self.restore_session(session, &client_id);
+                self.restore_change(session, |known| {
+                    known.expiry_interval = expiry_interval;
+                    known.restore_holder(holder);
+                });
+            }
+            Record::Numbered { number } => self.last_number = self.last_number.max(number),
+            Record::Attached {
+                session,
+                expiry_interval,
+                holder,
+            } => {
+                self.restoring().detached.remove(&session);
+                self.restore_change(session, |known| {
+                    known.expiry_interval = expiry_interval;
+                    known.restore_holder(holder);
+                });
+            }
+            Record::Detached { session, at } => {
+                if self.known_session(session).is_some() {
+                    self.restoring().detached.insert(session, at);
+                }
+            }
+            Record::SessionEnded { session } => self.restore_end(session),
+            Record::Will { session, will } => {
+                let will = will.map(|will| Box::new(SessionWill::restored(&will)));
+                self.restore_change(session, |known| known.will = will);
+            }
+            Record::Subscribed {
+                session,
                 filter,
                 options,
                 id,
+            } => self.restore_subscription(session, &filter, options, id),
+            Record::Unsubscribed { session, filter } => {
+                self.restore_unsubscription(session, &filter);
+            }
+            Record::Queued { session, parked } => {
+                self.note_placed(session, parked.message);
+                self.restore_queue(session, |outgoing| outgoing.restore_parked(parked));
+            }
+            Record::Done { session, message } => {
+                self.restore_queue(session, |outgoing| outgoing.restore_done(message));
+            }
+            Record::Sending {
+                session,
+                packet_id,
+                parked,
+                group,
             } => {
-                self.restore_subscription(client_id, filter, *options, *id);
+                match group {
+                    Some(name) => self.take_from_group(name, parked.message),
+                    None => self.restore_queue(session, |it| it.restore_done(parked.message)),
+                }
+                self.restore_queue(session, |it| it.restore_sent(packet_id, parked));
             }
-            Record::Unsubscribed { client_id, filter } => {
-                self.restore_unsubscription(client_id, filter);
+            Record::Releasing { session, packet_id } => {
+                self.restore_queue(session, |it| it.restore_released(packet_id));
             }
-            Record::Done { client_id, message } => {
-                if let Some(session) = self.known_session(client_id)
-                    && let Some(outgoing) = &mut self.clients.sessions[session].outgoing
+            Record::Freed { session, packet_id } => self.restore_queue(session, |outgoing| {
+                outgoing.pubcomp(packet_id);
+            }),
+            Record::Received { session, packet_id } => {
+                self.restore_change(session, |known| {
+                    known.receive(packet_id);
+                });
+            }
+            Record::Released { session, packet_id } => {
+                self.restore_change(session, |known| {
+                    known.release(packet_id);
+                });
+            }
+            Record::Group { group, name, told } => {
+                self.note_begun(group, told);
+                if self.home(&name) == self.id {
+                    let queue = VecDeque::new();
+                    self.restoring().groups.insert(group, Group { name, queue });
+                }
+            }
+            Record::GroupEnded { group } => {
+                self.restoring().groups.remove(&group);
+            }
+            Record::GroupQueued {
+                group,
+                message,
+                size,
+            } => {
+                self.note_placed(group, message);
+                let Restoring { groups, taken, .. } = self.restoring();
+                if let Some(known) = groups.get_mut(&group)
+                    && !taken.contains(&(known.name.clone(), message))
                 {
-                    outgoing.take_queued(|waiting| waiting.message.id() == *message);
+                    known.queue.push_back((message, size));
                 }
             }
             Record::GroupDone { group, message } => {
-                if let Some(group) = self.restoring().groups.get_mut(group) {
-                    group.queue.retain(|waiting| waiting.id() != *message);
-                }
-            }
-            Record::Sending {
-                client_id,
-                packet_id,
-                message,
-                retain,
-                group,
-            } => {
-                let group = group.as_deref();
-                self.take_from_group(*message, group);
-                if let Some(delivery) = self.restored_delivery(client_id, *message, *retain, group)
-                {
-                    self.restore_outgoing(client_id, |flow| {
-                        let waits = |it: &Delivery| group.is_none() && it.is_same(&delivery);
-                        let queued = flow.take_queued(waits);
-                        flow.restore_sent(*packet_id, queued.unwrap_or(delivery));
-                    });
-                }
-            }
-            Record::Releasing {
-                client_id,
-                packet_id,
-            } => {
-                self.restore_outgoing(client_id, |flow| flow.restore_released(*packet_id));
-            }
-            Record::Freed {
-                client_id,
-                packet_id,
-            } => {
-                self.restore_outgoing(client_id, |flow| {
-                    flow.pubcomp(*packet_id);
-                });
-            }
-            Record::Received {
-                client_id,
-                packet_id,
-            } => {
-                if let Some(session) = self.known_session(client_id) {
-                    self.clients.sessions[session].receive(*packet_id);
-                }
-            }
-            Record::Released {
-                client_id,
-                packet_id,
-            } => {
-                if let Some(session) = self.known_session(client_id) {
-                    self.clients.sessions[session].release(*packet_id);
-                }
-            }
-            Record::Retained { message } => {
-                if message.id().is_some() {
-                    let messages = &mut self.restoring().messages;
-                    messages.insert(message.id(), message.clone());
-                }
-                if self.home(message.topic()) == self.id {
-                    // What does not fit any more, after limits were lowered, is not kept.
-                    let _ = self.retained.set(message.clone(), &self.clients.limits);
+                if let Some(known) = self.restoring().groups.get_mut(&group) {
+                    known.done(message);
                 }
             }
         }
@@ -143,190 +229,260 @@ impl Shard {
     /// outputs; the driver lets the shards talk until they are silent before it serves Clients.
     pub fn restored(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        let groups = self.restoring.take().unwrap_or_default().groups;
-        for (name, Group { members, queue }) in groups {
-            if !members.is_empty() {
-                let name = (*name).into();
-                let new = self.groups.restore(&name, queue);
-                if self.routes.add_group(filter_of(&name), new) {
-                    self.announce(filter_of(&name));
+        let mut restoring = self.restoring.take().unwrap_or_default();
+        let groups = std::mem::take(&mut restoring.groups);
+        self.restore_groups(groups, &restoring.members);
+        self.route_again(&mut restoring);
+        for (log_id, id) in restoring.sessions {
+            // A clock that was wrong then must not keep a Session for ever.
+            let detached = restoring.detached.get(&log_id);
+            let since = detached.map_or(now, |at| now.min(*at));
+            self.resume_session(id, since);
+        }
+        self.settle(now);
+        let sessions = || self.clients.sessions.ids();
+        let outgoing = || sessions().filter_map(|id| self.clients.sessions[id].outgoing.as_ref());
+        let waiting: usize = outgoing().map(|outgoing| outgoing.due()).sum();
+        let memory: usize = outgoing().map(|outgoing| outgoing.memory_bytes()).sum();
+        let (_, in_groups) = self.groups.totals();
+        self.clients.waiting_bytes = memory;
+        self.clients.counters = Counters {
+            due: (waiting + in_groups) as u64,
+            ..Counters::default()
+        };
+    }
+
+    /// A Session is here again, without connection since then.
+    fn resume_session(&mut self, id: SessionId, since: Timestamp) {
+        let session = &mut self.clients.sessions[id];
+        let expires_at = since.after_seconds(session.expiry_interval);
+        let timers = &mut self.clients.timers;
+        timers.set(Timer::Session(id), &mut session.expires_at, expires_at);
+        if let Some(will) = &mut session.will {
+            let due_at = since.after_seconds(will.delay_interval);
+            timers.set(Timer::Will(id), &mut will.due_at, due_at);
+        }
+        // What its Client may do is not in the log.
+        let session = &self.clients.sessions[id];
+        let none = Grant::default();
+        let grant = session.grant.as_deref().unwrap_or(&none);
+        if let Review::Replace(grant) = self.policy.review(&session.client_id, grant) {
+            self.clients.sessions[id].grant = Some(Box::new(grant));
+            self.enforce_grant(id);
+        }
+        self.rejoin(id);
+        self.clients.tidy(id);
+    }
+
+    fn restore_groups(
+        &mut self,
+        groups: BTreeMap<LogId, Group>,
+        members: &BTreeMap<Box<str>, BTreeSet<LogId>>,
+    ) {
+        for (group, Group { name, queue }) in groups {
+            if members.get(&*name).is_none_or(BTreeSet::is_empty) {
+                self.clients
+                    .settlement
+                    .append_later(|| Record::GroupEnded { group });
+                continue;
+            }
+            let id = self.groups.restore(&name, group, queue);
+            let filter = filter_of(&name);
+            self.routes.add_group(filter, id);
+            let news = self.routes.change_group(filter, Durability::Log);
+            self.announce(filter, news);
+        }
+    }
+
+    fn restore_message(&mut self, message: Message, route: Route) {
+        self.last_number = self.last_number.max(message.id().number());
+        if route.crosses && message.id().is_some() {
+            let restoring = self.restoring();
+            let moment = restoring.moments;
+            restoring.moments += 1;
+            restoring.underway.push(Underway {
+                message,
+                publisher: route.publisher,
+                moment,
+            });
+        }
+    }
+
+    fn note_begun(&mut self, what: LogId, told: Told) {
+        self.last_number = self.last_number.max(what.number());
+        let restoring = self.restoring();
+        let moment = match told {
+            Told::First => restoring.moments,
+            Told::Anew => 0,
+        };
+        restoring.begun.entry(what).or_insert(moment);
+    }
+
+    fn note_placed(&mut self, to: LogId, message: MessageId) {
+        let Restoring {
+            underway, placed, ..
+        } = self.restoring();
+        if underway.iter().any(|it| it.message.id() == message) {
+            placed.insert((to, message));
+        }
+    }
+
+    /// Routes what was on its way when the process ended, to all in this shard who were there and
+    /// have not got it.
+    fn route_again(&mut self, restoring: &mut Restoring) {
+        let Restoring {
+            underway,
+            placed,
+            begun,
+            ..
+        } = restoring;
+        let mut matches = Matches::default();
+        for underway in std::mem::take(underway) {
+            let Underway {
+                message,
+                publisher,
+                moment,
+            } = underway;
+            let is_due = |to: LogId| {
+                let was_there = begun.get(&to).is_some_and(|begun| *begun <= moment);
+                was_there && !placed.contains(&(to, message.id()))
+            };
+            self.routes.find(message.topic(), &mut matches);
+            let publisher = self.clients.sessions.find_recorded(publisher);
+            let (routes, clients) = (&self.routes, &mut self.clients);
+            for (session, delivery) in deliveries(routes, clients, &message, &matches, publisher) {
+                if is_due(self.clients.sessions[session].log_id) {
+                    self.clients.deliver(self.now, session, delivery);
+                }
+            }
+            for group in &matches.groups {
+                if is_due(self.groups.log_id(*group)) {
+                    self.offer(self.now, *group, &message);
                 }
             }
         }
-        let sessions: Vec<_> = self.clients.sessions.ids().collect();
-        for id in &sessions {
-            let session = &mut self.clients.sessions[*id];
-            session.recorded = true;
-            let expires_at = now.after_seconds(session.expiry_interval);
-            self.clients
-                .timers
-                .set(Timer::Session(*id), &mut session.expires_at, expires_at);
-            self.rejoin(*id);
-            let subscriptions: Vec<_> = self.clients.sessions[*id].subscriptions.iter().collect();
-            for filter in subscriptions {
-                let filter = self.routes.filter(filter);
-                self.announce(&filter);
-            }
-        }
-        self.settle(now);
-        let waiting: usize = sessions
-            .iter()
-            .filter_map(|id| self.clients.sessions[*id].outgoing.as_ref())
-            .map(|outgoing| outgoing.deliveries().count())
-            .sum();
-        let (_, in_groups) = self.groups.totals();
-        let due = (waiting + in_groups) as u64;
-        self.clients.counters = Counters {
-            due,
-            ..Counters::default()
-        };
-        self.clients.waiting_bytes = sessions
-            .iter()
-            .filter_map(|id| self.clients.sessions[*id].outgoing.as_ref())
-            .map(|outgoing| outgoing.queued_bytes())
-            .sum();
     }
 
     fn restoring(&mut self) -> &mut Restoring {
         self.restoring.get_or_insert_default()
     }
 
-    /// A Session that lives here and is known.
-    fn known_session(&self, client_id: &str) -> Option<SessionId> {
-        self.clients.sessions.find(client_id)
+    /// A Session that lives here.
+    fn known_session(&mut self, session: LogId) -> Option<SessionId> {
+        self.restoring().sessions.get(&session).copied()
     }
 
-    /// A Session that lives here, made if it is not known.
-    fn restored_session(&mut self, client_id: &str) -> Option<SessionId> {
+    fn restore_session(&mut self, session: LogId, client_id: &str) {
+        self.restore_end(session);
         if self.home_of_session(client_id) != self.id {
-            return None;
+            return;
         }
-        let known = self.known_session(client_id);
-        Some(known.unwrap_or_else(|| self.clients.sessions.insert(Session::new(client_id))))
+        // It cannot be there under another name, or that one has ended.
+        if let Some(other) = self.clients.sessions.find(client_id) {
+            let other = self.clients.sessions[other].log_id;
+            self.restore_end(other);
+        }
+        let mut new = Session::new(client_id);
+        new.log_id = session;
+        let id = self.clients.sessions.insert(new);
+        self.restoring().sessions.insert(session, id);
     }
 
-    fn restore_message(&mut self, id: MessageId, message: &Message, publisher: Option<&str>) {
-        self.last_number = self.last_number.max(id.number());
-        self.restoring().messages.insert(id, message.clone());
-        let mut matches = Matches::default();
-        self.routes.find(message.topic(), &mut matches);
-        // No Session is connected and no group is there yet: it is queued, at QoS 1 and 2.
-        let publisher = publisher.and_then(|client_id| self.known_session(client_id));
-        self.deliver_here(Timestamp::default(), message, &matches, publisher);
-        let Ok(topic) = TopicName::parse(message.topic()) else {
+    fn restore_change(&mut self, session: LogId, change: impl FnOnce(&mut Session)) {
+        if let Some(id) = self.known_session(session) {
+            change(&mut self.clients.sessions[id]);
+        }
+    }
+
+    fn restore_end(&mut self, session: LogId) {
+        let restoring = self.restoring();
+        restoring.detached.remove(&session);
+        for name in restoring.joined.remove(&session).unwrap_or_default() {
+            if let Some(members) = restoring.members.get_mut(&name) {
+                members.remove(&session);
+            }
+        }
+        let Some(id) = restoring.sessions.remove(&session) else {
             return;
         };
-        for (name, group) in &mut self.restoring().groups {
-            let filter = TopicFilter::parse(filter_of(name));
-            if !group.members.is_empty() && filter.is_ok_and(|filter| filter.matches(topic)) {
-                group.queue.push(message.clone());
-            }
+        let memberships = std::mem::take(self.clients.sessions[id].memberships_mut());
+        for membership in memberships.into_values() {
+            self.memberships.remove(&membership);
         }
-    }
-
-    fn restore_end(&mut self, client_id: &str) {
-        for group in self.restoring().groups.values_mut() {
-            group.leave(client_id);
-        }
-        if let Some(session) = self.known_session(client_id) {
-            let memberships = std::mem::take(self.clients.sessions[session].memberships_mut());
-            for membership in memberships.into_values() {
-                self.memberships.remove(&membership);
-            }
-            self.end_subscriptions(session);
-            self.clients.sessions.remove(session);
-        }
+        self.end_subscriptions(id);
+        self.clients.sessions.remove(id);
     }
 
     fn restore_subscription(
         &mut self,
-        client_id: &str,
+        session: LogId,
         filter: &str,
         options: SubscriptionOptions,
         id: u32,
     ) {
-        if let Some(name) = filter.strip_prefix("$share/") {
-            if self.home(name) == self.id {
-                let group = self.restoring().groups.entry(name.into()).or_default();
-                group.members.insert(client_id.into());
+        let Some(name) = filter.strip_prefix("$share/") else {
+            if let Some(known) = self.known_session(session) {
+                let subscribed = self.add_subscription(known, filter, options, id);
+                self.announce(filter, subscribed.news);
             }
-            if let Some(session) = self.restored_session(client_id) {
-                self.remove_membership(session, name);
-                self.add_membership(session, name.into(), options, id);
+            return;
+        };
+        if self.home(name) == self.id {
+            let restoring = self.restoring();
+            let members = restoring.members.entry(name.into()).or_default();
+            if members.insert(session) {
+                restoring
+                    .joined
+                    .entry(session)
+                    .or_default()
+                    .push(name.into());
             }
-        } else if let Some(session) = self.restored_session(client_id) {
-            self.add_subscription(session, filter, options, id);
+        }
+        if let Some(known) = self.known_session(session) {
+            self.remove_membership(known, name);
+            self.add_membership(known, name.into(), options, id);
         }
     }
 
-    fn restore_unsubscription(&mut self, client_id: &str, filter: &str) {
-        if let Some(name) = filter.strip_prefix("$share/") {
-            if let Some(group) = self.restoring().groups.get_mut(name) {
-                group.leave(client_id);
+    fn restore_unsubscription(&mut self, session: LogId, filter: &str) {
+        let known = self.known_session(session);
+        let Some(name) = filter.strip_prefix("$share/") else {
+            if let Some(known) = known {
+                self.end_subscription(known, filter);
             }
-            if let Some(session) = self.known_session(client_id) {
-                self.remove_membership(session, name);
-            }
-        } else if let Some(session) = self.known_session(client_id) {
-            self.end_subscription(session, filter);
+            return;
+        };
+        if let Some(members) = self.restoring().members.get_mut(name) {
+            members.remove(&session);
+        }
+        if let Some(known) = known {
+            self.remove_membership(known, name);
         }
     }
 
     /// A message of QoS 2 was about to be sent: no other member of the Shared Subscription that it
     /// comes from gets it any more.
-    fn take_from_group(&mut self, message: MessageId, group: Option<&str>) {
-        let groups = &mut self.restoring().groups;
-        if let Some(group) = group.and_then(|name| groups.get_mut(name)) {
-            group.queue.retain(|waiting| waiting.id() != message);
+    fn take_from_group(&mut self, name: Arc<str>, message: MessageId) {
+        if self.home(&name) != self.id {
+            return;
         }
+        let groups = self.restoring().groups.values_mut();
+        let mut named = groups.filter(|group| group.name == name);
+        if let Some(group) = named.next() {
+            group.done(message);
+        }
+        self.restoring().taken.insert((name, message));
     }
 
-    /// A message of QoS 2 that was about to be sent, as it is in flight, whether the Client has it
-    /// or not.
-    fn restored_delivery(
-        &mut self,
-        client_id: &str,
-        message: MessageId,
-        retain: bool,
-        group: Option<&str>,
-    ) -> Option<Delivery> {
-        let message = self.restoring().messages.get(&message).cloned()?;
-        let session = self.known_session(client_id)?;
-        let number = group.and_then(|name| self.clients.sessions[session].membership(name));
-        let membership = number.and_then(|number| self.memberships.get(&number));
-        Some(Delivery {
-            qos: QoS::ExactlyOnce,
-            retain,
-            subscription_ids: SubscriptionIds::of(membership.map_or(0, |it| it.id)),
-            origin: None,
-            message,
-        })
-    }
-
-    fn restore_outgoing(
-        &mut self,
-        client_id: &str,
-        change: impl FnOnce(&mut crate::session::Outgoing),
-    ) {
-        let Some(id) = self.known_session(client_id) else {
+    fn restore_queue(&mut self, session: LogId, change: impl FnOnce(&mut Outgoing)) {
+        let Some(id) = self.known_session(session) else {
             return;
         };
         let session = &mut self.clients.sessions[id];
-        let mut outgoing = session.outgoing.take().unwrap_or_default();
-        change(&mut outgoing);
+        let outgoing = session.outgoing.get_or_insert_default();
+        change(outgoing);
         if let Some(next) = outgoing.next_packet_id() {
             session.next_packet_id = next;
-        }
-        session.outgoing = Some(outgoing);
-        self.clients.tidy(id);
-    }
-}
-
-impl Group {
-    fn leave(&mut self, client_id: &str) {
-        self.members.remove(client_id);
-        if self.members.is_empty() {
-            self.queue.clear();
         }
     }
 }

@@ -180,7 +180,7 @@ impl Shard {
     }
 }
 
-fn topic_hash(hasher: &foldhash::fast::FixedState, topic: &str) -> u64 {
+pub(super) fn topic_hash(hasher: &foldhash::fast::FixedState, topic: &str) -> u64 {
     use std::hash::BuildHasher;
     hasher.hash_one(topic)
 }

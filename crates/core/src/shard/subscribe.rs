@@ -14,11 +14,11 @@ use super::Shard;
 use crate::event::Event;
 use crate::fault::{Ending, Violation};
 use crate::id::{ConnectionId, SessionId};
-use crate::journal::Record;
+use crate::journal::{Durability, Record};
 use crate::peer::PeerMessage;
 use crate::policy::Action;
 use crate::retained::RetainedStream;
-use crate::routes::{Subscribed, Subscription};
+use crate::routes::{Interest, Subscribed, Subscription};
 use crate::session::SubscriptionIds;
 use crate::topic_tree::NodeId;
 
@@ -109,14 +109,12 @@ impl Shard {
             self.join(session, text, wanted.options, wanted.id);
         } else {
             let subscribed = self.add_subscription(session, text, wanted.options, wanted.id);
-            if subscribed.first {
-                self.announce(text);
-            }
+            self.announce(text, subscribed.news);
             self.want_retained(session, text, wanted, &subscribed, streams);
         }
         let (filter, options, id) = (text.into(), wanted.options, wanted.id);
-        let subscribed = |client_id| Record::Subscribed {
-            client_id,
+        let subscribed = |session| Record::Subscribed {
+            session,
             filter,
             options,
             id,
@@ -134,7 +132,7 @@ impl Shard {
     fn is_subscribed(&self, session: SessionId, filter: &str) -> bool {
         match filter.strip_prefix("$share/") {
             Some(group) => self.clients.sessions[session].membership(group).is_some(),
-            None => self.routes.subscription(session, filter).is_some(),
+            None => self.routes.find_subscription(session, filter).is_some(),
         }
     }
 
@@ -150,6 +148,7 @@ impl Shard {
             session,
             id,
             options,
+            durability: self.durability_of(session),
         };
         let subscribed = self.routes.subscribe(filter, subscription);
         let known = &mut self.clients.sessions[session].subscriptions;
@@ -230,14 +229,14 @@ impl Shard {
         };
         if ended {
             let filter = filter.into();
-            let unsubscribed = |client_id| Record::Unsubscribed { client_id, filter };
+            let unsubscribed = |session| Record::Unsubscribed { session, filter };
             self.clients.record(session, unsubscribed);
         }
         ended
     }
 
     pub(super) fn end_subscription(&mut self, session: SessionId, filter: &str) -> bool {
-        let Some(node) = self.routes.subscription(session, filter) else {
+        let Some(node) = self.routes.find_subscription(session, filter) else {
             return false;
         };
         self.clients.sessions[session].subscriptions.remove(node);
@@ -247,10 +246,10 @@ impl Shard {
     }
 
     fn unroute(&mut self, session: SessionId, filter: NodeId) {
-        if self.routes.unsubscribe(filter, session) {
+        if let Some(news) = self.routes.unsubscribe(filter, session) {
             if self.shards > 1 {
-                let text: Arc<str> = self.routes.filter(filter).into();
-                self.withdraw(&text);
+                let text = self.routes.filter(filter);
+                self.announce(&text, Some(news));
             }
             self.routes.prune(filter);
         }
@@ -266,31 +265,29 @@ impl Shard {
 
     // ----------------------------------------------------------------------- interest
 
-    /// Tells all other shards that this one wants the messages that a filter matches.
-    pub(super) fn announce(&mut self, filter: &str) {
-        if self.shards == 1 {
+    /// Tells all other shards that this one wants the messages that a filter matches, or does not
+    /// any more.
+    pub(super) fn announce(&mut self, filter: &str, news: Option<Interest>) {
+        let Some(news) = news.filter(|_| self.shards > 1) else {
             return;
-        }
+        };
         let filter: Arc<str> = filter.into();
         for peer in self.others() {
-            self.tell_and_confirm(
-                peer,
-                PeerMessage::Interest {
-                    filter: filter.clone(),
-                },
-            );
+            let filter = filter.clone();
+            match news {
+                Interest::Some(durability) => {
+                    self.tell_and_confirm(peer, PeerMessage::Interest { filter, durability });
+                }
+                Interest::None => self.tell(peer, PeerMessage::NoInterest { filter }),
+            }
         }
     }
 
-    /// Tells them that it does not any more.
-    pub(super) fn withdraw(&mut self, filter: &Arc<str>) {
-        for peer in self.others() {
-            self.tell(
-                peer,
-                PeerMessage::NoInterest {
-                    filter: filter.clone(),
-                },
-            );
+    /// Whether a Session outlives the process.
+    pub(super) fn durability_of(&self, session: SessionId) -> Durability {
+        match self.clients.is_recorded(session) {
+            true => Durability::Log,
+            false => Durability::Memory,
         }
     }
 }

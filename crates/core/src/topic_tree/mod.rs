@@ -150,6 +150,13 @@ impl<V> TopicTree<V> {
         numbered.filter_map(|(i, node)| Some((NodeId::from_index(i), node.value.as_ref()?)))
     }
 
+    /// The values at the places from `from` on, as far as `count` places; a key keeps its place for
+    /// as long as it is there. Nothing once all places have been looked at.
+    pub fn values_at(&self, from: usize, count: usize) -> Option<impl Iterator<Item = &V>> {
+        let nodes = self.nodes.range(from, count)?;
+        Some(nodes.filter_map(|node| node.value.as_ref()))
+    }
+
     fn child(&self, parent: NodeId, text: &[u8]) -> Option<NodeId> {
         match text {
             b"+" => self.nodes[parent].plus,

@@ -109,6 +109,19 @@ impl<V> Nodes<V> {
         self.chunks.iter().flatten()
     }
 
+    /// Up to `count` slots from a place on; none if there is no such place.
+    pub(super) fn range(
+        &self,
+        from: usize,
+        count: usize,
+    ) -> Option<impl Iterator<Item = &Node<V>>> {
+        let chunk = self.chunks.get(from / CHUNK)?.get(from % CHUNK..)?;
+        (!chunk.is_empty()).then(|| {
+            let further = self.chunks.iter().skip(from / CHUNK + 1).flatten();
+            chunk.iter().chain(further).take(count)
+        })
+    }
+
     pub(super) fn insert(&mut self, node: Node<V>) -> NodeId {
         if let Some(id) = self.free {
             self.free = self[id].newer;

@@ -48,6 +48,10 @@ fn dropped(end: &End<'_>, sum: &Counters, found: &mut Vec<String>) {
         DropReason::MemoryFull,
         DropReason::PacketTooLarge,
     ];
+    let unreadable = sum.dropped_for(DropReason::Unreadable);
+    if unreadable > 0 {
+        found.push(format!("{unreadable} were in the log no more"));
+    }
     for reason in full {
         let count = sum.dropped_for(reason);
         if !end.plan.tiny && count > 0 {
@@ -73,10 +77,11 @@ fn accepted(end: &End<'_>, sum: &Counters, found: &mut Vec<String>) {
         let is_now = publication.era == end.history.era;
         least += u64::from(is_now && matches!(outcome, Outcome::Accepted(_)));
         most += match qos {
+            // One of a Session that has outlived a crash is published later.
+            _ if publication.will => 1,
             _ if !is_now && *transmissions <= 1 => 0,
             // A message of QoS 2 counts once, however often it was sent.
             QoS::ExactlyOnce => 1,
-            _ if publication.will => 1,
             _ => u64::from(*transmissions),
         };
     }

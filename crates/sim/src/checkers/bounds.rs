@@ -22,9 +22,15 @@ impl Bounds {
         // Whatever members of a group give back was let in before, and finds its place again.
         let handed_out = plan.clients.len() * usize::from(limits.in_flight);
         let groups = gauges.groups * (limits.group_messages + handed_out);
+        // A message of the log is read back for its Session in any case.
+        let read_back = gauges.sessions_connected * 4096;
         let bounds = [
             ("sessions", gauges.sessions, limits.sessions),
-            ("waiting_bytes", gauges.waiting_bytes, limits.waiting_bytes),
+            (
+                "waiting_bytes",
+                gauges.waiting_bytes,
+                limits.waiting_bytes + read_back,
+            ),
             ("retained", gauges.retained, limits.retained_messages),
             ("group_waiting", gauges.group_waiting, groups),
             (

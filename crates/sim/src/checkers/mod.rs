@@ -29,13 +29,6 @@ pub struct Live {
     pub bounds: bounds::Bounds,
 }
 
-impl Live {
-    /// The broker has crashed. What becomes of Wills is not promised.
-    pub fn crash(&mut self) {
-        self.wills = wills::Wills::default();
-    }
-}
-
 /// All that is known when a run has come to rest.
 pub struct End<'a> {
     /// What the seed had decided.

@@ -2,6 +2,7 @@
 //! should, and CONNACK says whether there was one.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use super::End;
 use crate::history::History;
@@ -22,11 +23,17 @@ struct State {
     /// Session Expiry Interval in seconds.
     expiry: u32,
     disconnected_at: u64,
+    /// After a crash the broker may know only later than that, or not at all.
+    known_by: u64,
+    /// When it lost the connection before this one, if that may be the last that the log knows of.
+    before: Option<u64>,
 }
 
 impl State {
-    fn expires_at(&self) -> u64 {
-        self.disconnected_at + u64::from(self.expiry) * 1000
+    /// When it ends, at the earliest and at the latest.
+    fn expires_at(&self) -> RangeInclusive<u64> {
+        let lives = u64::from(self.expiry) * 1000;
+        self.disconnected_at + lives..=self.known_by + lives
     }
 }
 
@@ -46,6 +53,8 @@ impl Sessions {
             connected: None,
             expiry: 0,
             disconnected_at: 0,
+            known_by: 0,
+            before: None,
         });
         if let Some(other) = state.connected {
             let what = format!("c{client} is on links {other} and {number} at once");
@@ -59,11 +68,15 @@ impl Sessions {
             let what = format!("c{client}: Session Present {session_present}: {state:?}");
             history.violation("sessions", what);
         }
+        let before =
+            (session_present && state.connected.is_none()).then_some(state.disconnected_at);
         *state = State {
             exists: true,
             connected: Some(number),
             expiry,
             disconnected_at: 0,
+            known_by: 0,
+            before,
         };
     }
 
@@ -85,7 +98,7 @@ impl Sessions {
             history.violation("sessions", what);
         }
         state.connected = None;
-        state.disconnected_at = now;
+        (state.disconnected_at, state.known_by) = (now, now);
         state.expiry = expiry.unwrap_or(state.expiry);
         if state.expiry == 0 {
             self.unexplained.retain(|it| *it != client);
@@ -97,16 +110,28 @@ impl Sessions {
     pub fn ended(&mut self, now: u64, client: usize) {
         if let Some(state) = self.known.get_mut(&client) {
             state.exists = false;
-            if state.connected.is_some() || state.expires_at() != now {
+            if state.connected.is_some() || !state.expires_at().contains(&now) {
                 self.unexplained.push(client);
             }
         }
     }
 
-    /// The broker has crashed; `expiry` is that of the Session that is there again. True: there was
+    /// The broker has crashed; `expiry` is that of the Session that is there again; its Client knows of
+    /// the connection `known`. True: there was
     /// a durable one, and it is not there.
-    pub fn crash(&mut self, now: u64, client: usize, expiry: Option<u32>) -> bool {
+    pub fn crash(
+        &mut self,
+        now: u64,
+        client: usize,
+        expiry: Option<u32>,
+        known: Option<LinkNumber>,
+    ) -> bool {
         let before = self.known.remove(&client);
+        let disconnected_at = match &before {
+            Some(state) if state.exists && state.connected.is_none() => state.disconnected_at,
+            Some(state) if state.connected != known => state.before.unwrap_or(now),
+            _ => now,
+        };
         let Some(expiry) = expiry else {
             return before.is_some_and(|state| state.exists && state.expiry > 0);
         };
@@ -116,7 +141,9 @@ impl Sessions {
                 exists: true,
                 connected: None,
                 expiry,
-                disconnected_at: now,
+                disconnected_at,
+                known_by: now,
+                before: None,
             },
         );
         false
@@ -131,7 +158,7 @@ impl Sessions {
             );
         }
         for (client, state) in &self.known {
-            if state.exists && state.connected.is_none() && state.expires_at() < now {
+            if state.exists && state.connected.is_none() && *state.expires_at().end() < now {
                 let what = format!("the Session of c{client} lives too long: {state:?}");
                 history.violation("sessions", what);
             }

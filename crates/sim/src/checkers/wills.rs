@@ -28,6 +28,11 @@ enum State {
     Due(u64),
     /// Client and timer came at the same time: published or not.
     Either(u64),
+    /// The broker has crashed. The Session is there again, and this Will perhaps; then it is
+    /// published by this time.
+    Restored(u64),
+    /// The same, and it must be there: the Client had been told of its connection.
+    Kept(u64),
     Published,
     /// Not to be published any more.
     Void,
@@ -38,7 +43,9 @@ impl Wills {
     pub fn connected(&mut self, now: u64, number: LinkNumber, link: &Link, history: &History) {
         for will in self.0.iter_mut().filter(|will| will.client == link.client) {
             match will.state {
-                State::Due(at) if at > now => will.state = State::Void,
+                State::Due(at) | State::Kept(at) if at > now => will.state = State::Void,
+                State::Restored(_) => will.state = State::Void,
+                State::Kept(at) if will.delay > 0 => will.state = State::Either(at),
                 State::Due(at) if will.delay > 0 => will.state = State::Either(at),
                 _ => {}
             }
@@ -70,9 +77,34 @@ impl Wills {
     /// A Session has ended.
     pub fn session_ended(&mut self, now: u64, client: usize) {
         for will in self.0.iter_mut().filter(|will| will.client == client) {
-            if let State::Due(at) = will.state {
-                will.state = State::Due(at.min(now));
+            match &mut will.state {
+                State::Due(at) | State::Kept(at) => *at = now.min(*at),
+                State::Restored(_) => will.state = State::Either(now),
+                _ => {}
             }
+        }
+    }
+
+    /// The broker has crashed. Of a Session that is there again, `expiry` is its Session Expiry
+    /// Interval; the Client knows of the connection `known`.
+    pub fn crash(
+        &mut self,
+        now: u64,
+        client: usize,
+        expiry: Option<u32>,
+        known: Option<LinkNumber>,
+    ) {
+        for will in self.0.iter_mut().filter(|will| will.client == client) {
+            let Some(expiry) = expiry else {
+                will.state = State::Void;
+                continue;
+            };
+            let by = now + u64::from(will.delay.min(expiry)) * 1000;
+            will.state = match will.state {
+                State::Armed if known == Some(will.link) => State::Kept(by),
+                // One that was published, or whose Client was back, may not have been so in the log.
+                _ => State::Restored(by),
+            };
         }
     }
 
@@ -83,6 +115,7 @@ impl Wills {
         };
         match will.state {
             State::Due(at) | State::Either(at) if at == now => {}
+            State::Restored(by) | State::Kept(by) if now <= by => {}
             other => {
                 let what = format!("{topic} is published at {now} ms, but it is {other:?}");
                 history.violation("wills", what);
@@ -98,7 +131,7 @@ impl Wills {
     /// All that one input has set off was seen.
     pub fn end_of_input(&mut self, now: u64, history: &mut History) {
         for will in &mut self.0 {
-            if let State::Due(at) = will.state
+            if let State::Due(at) | State::Kept(at) = will.state
                 && at < now
             {
                 let what = format!("{} was due at {at} ms and is not published", will.topic);

@@ -121,7 +121,16 @@ impl World {
         let mut records = Vec::new();
         let count = self.seats[seat].shard.take_records(&mut records);
         self.log.append(seat, &mut records, count);
+        if self.seats[seat].shard.take_checkpoint() {
+            self.log.finish_checkpoint(seat);
+        }
         self.expect_commit();
+        let mut reads = Vec::new();
+        self.seats[seat].shard.take_reads(&mut reads);
+        for (reader, messages) in reads {
+            let at = self.now + self.delay();
+            self.reads.push((seat, reader, messages, at));
+        }
         let mut dirty = Vec::new();
         self.seats[seat].shard.take_dirty(&mut dirty);
         for connection in dirty {
@@ -142,6 +151,26 @@ impl World {
             shard.take_peer_messages(ShardId::new(to), &mut talk.messages);
         }
         self.check_bounds(seat);
+    }
+
+    /// What a shard wants to read is there.
+    pub(super) fn read(&mut self, read: usize) {
+        let (seat, reader, ids, _) = self.reads.remove(read);
+        let mut messages = self.log.read(&ids);
+        self.trace
+            .log(self.now, format_args!("shard {seat}: reads {messages:?}"));
+        let messages = &mut messages;
+        self.tell(seat, Input::Read { reader, messages });
+    }
+
+    /// All shards tell anew what is recorded of them.
+    pub(super) fn checkpoint(&mut self) {
+        if self.log.begin_checkpoint(self.plan.shards) {
+            self.trace.log(self.now, format_args!("CHECKPOINT"));
+            for seat in 0..self.plan.shards {
+                self.tell(seat, Input::Checkpoint);
+            }
+        }
     }
 
     pub(super) fn write_again(&mut self, number: LinkNumber) {

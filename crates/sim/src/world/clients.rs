@@ -148,6 +148,7 @@ impl World {
         self.trace.log(self.now, format_args!("DRAIN"));
         self.draining = true;
         self.plan.faults.crashes.clear();
+        self.plan.faults.checkpoints.clear();
         for link in &mut self.links {
             link.stalled_until = 0;
             link.capacity = link.capacity.max(1000);

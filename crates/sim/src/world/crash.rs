@@ -4,6 +4,7 @@ use dunlin_core::{Durability, Input, ShardId};
 
 use super::seat::Seat;
 use super::{Talk, World};
+use crate::client::Phase;
 use crate::network::Place;
 
 impl World {
@@ -55,6 +56,7 @@ impl World {
             }
         }
         self.log.tear(&mut self.rng);
+        self.reads.clear();
         if self.rng.percent(30) {
             self.plan.shards = self.rng.between(1, 4) as usize;
         }
@@ -90,7 +92,9 @@ impl World {
                 .filter(|_| restored(&client.name));
             let session = history.session_of(client.index);
             let known = session.filter(|session| client.knows() == Some(*session));
-            let is_lost = live.sessions.crash(*now, client.index, expiry);
+            let link = client.link.filter(|_| client.phase == Phase::Online);
+            let is_lost = live.sessions.crash(*now, client.index, expiry, link);
+            live.wills.crash(*now, client.index, expiry, link);
             if is_lost && known.is_some() && plan.durability == Durability::Log {
                 let what = format!("the durable Session of {} is lost", client.name);
                 history.violation("sessions", what);
@@ -102,7 +106,6 @@ impl World {
                 history.begin_session(client.index);
             }
         }
-        live.crash();
     }
 
     /// Some of what was appended is stable now.

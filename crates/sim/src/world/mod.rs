@@ -11,7 +11,7 @@ mod log;
 mod observe;
 mod seat;
 
-use dunlin_core::PeerMessage;
+use dunlin_core::{MessageId, PeerMessage, Reader};
 
 use crate::Outcome;
 use crate::checkers::{self, End, Live};
@@ -47,6 +47,8 @@ pub struct World {
     clients: Vec<Client>,
     live: Live,
     log: Log,
+    /// Messages that shards wait for: which shard, for whom, which, and when they are read.
+    reads: Vec<(usize, Reader, Vec<MessageId>, u64)>,
     draining: bool,
     events: u64,
     /// What shards dropped before they crashed.
@@ -81,6 +83,10 @@ enum Step {
     Turn(usize),
     /// Some of what shards have appended is stable.
     Commit,
+    /// What a shard wants to read is read.
+    Read(usize),
+    /// Old parts of the log are to become free.
+    Checkpoint,
     /// A shard's deadline has come.
     Due(usize),
     /// A Client does something.
@@ -105,6 +111,7 @@ impl World {
             clients: Vec::new(),
             live: Live::default(),
             log: Log::default(),
+            reads: Vec::new(),
             draining: false,
             events: 0,
             dropped: 0,
@@ -211,6 +218,7 @@ impl World {
         };
         self.talks.iter().all(|talk| talk.messages.is_empty())
             && !self.log.is_pending()
+            && self.reads.is_empty()
             && !self.seats.iter().any(due)
             && !used.any(underway)
             && !self.links.iter().any(moving)
@@ -275,6 +283,12 @@ impl World {
         if let Some(at) = self.log.commit_at {
             each(Step::Commit, at);
         }
+        for (n, (.., at)) in self.reads.iter().enumerate() {
+            each(Step::Read(n), *at);
+        }
+        if let Some(&at) = self.plan.faults.checkpoints.first() {
+            each(Step::Checkpoint, at);
+        }
         if let Some(&at) = self.plan.faults.crashes.first() {
             each(Step::Crash, at);
         }
@@ -293,6 +307,11 @@ impl World {
             Step::Hear(from, to) => self.hear(from, to),
             Step::Turn(seat) => self.turn(seat),
             Step::Commit => self.commit(),
+            Step::Read(read) => self.read(read),
+            Step::Checkpoint => {
+                self.plan.faults.checkpoints.remove(0);
+                self.checkpoint();
+            }
             Step::Due(seat) => self.due(seat),
             Step::Act(client) => self.act(client),
             Step::Ping(client) => self.ping(client),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use dunlin_core::{
-    Access, Action, ConnectionId, Decision, Event, Grant, Input, Policy, Record, Shard,
+    Access, Action, ConnectionId, Decision, Event, Grant, Input, Policy, Record, Review, Shard,
     ShardConfig, ShardId, Timestamp,
 };
 use dunlin_packet::{Connect, ReasonCode};
@@ -31,14 +31,24 @@ struct Witness(Arc<Mutex<Vec<String>>>);
 
 impl Policy for Witness {
     fn connect(&mut self, _: ConnectionId, _: &Connect<'_>) -> Decision {
-        Decision::accept(Grant {
-            access: Some(Arc::new(self.clone())),
-            ..Grant::default()
-        })
+        Decision::accept(self.grant())
+    }
+
+    fn review(&mut self, _: &str, _: &Grant) -> Review {
+        Review::Replace(self.grant())
     }
 
     fn authenticate(&mut self, _: ConnectionId, _: &str, _: &[u8]) -> Decision {
         Decision::refuse(ReasonCode::BadAuthenticationMethod)
+    }
+}
+
+impl Witness {
+    fn grant(&self) -> Grant {
+        Grant {
+            access: Some(Arc::new(self.clone())),
+            ..Grant::default()
+        }
     }
 }
 
@@ -73,7 +83,9 @@ impl Seat {
     /// Takes over what an earlier process has left.
     pub(super) fn restore(&mut self, now: u64, records: &[Record]) {
         if !records.is_empty() {
-            records.iter().for_each(|record| self.shard.restore(record));
+            for record in records {
+                self.shard.restore(record.clone());
+            }
             self.shard.restored(Timestamp::from_millis(now));
         }
     }
