@@ -36,6 +36,8 @@ pub(super) struct Checkpoint {
 pub(super) struct Cleaning {
     /// The keys that were referred to, [`by_lane`], in order.
     live: Vec<u64>,
+    /// Which of them have been copied.
+    copied: Vec<bool>,
     /// The segments to look at.
     segments: VecDeque<u32>,
     /// The one whose live entries are being copied, and how far that has come.
@@ -94,6 +96,7 @@ impl<F: Files> Log<F> {
         live.dedup();
         let numbers = self.segments.iter().map(|segment| segment.number);
         self.cleaning = Some(Cleaning {
+            copied: vec![false; live.len()],
             live,
             segments: numbers.take_while(|number| *number < boundary).collect(),
             current: None,
@@ -177,7 +180,7 @@ impl<F: Files> Log<F> {
         };
         let end = segment.end;
         let mut scan = Scan::from(&*segment.file, number, at, None, end);
-        let mut copy = Frame::new();
+        let (mut copy, mut copied) = (Frame::new(), Vec::new());
         let mut damaged = 0;
         while scan.at() < end && scan.at() - at < Self::STEP {
             let Some(frame) = scan.next() else {
@@ -188,8 +191,11 @@ impl<F: Files> Log<F> {
                 continue;
             };
             for entry in entries(frame.body) {
-                let live = |key: &Key| cleaning.live.binary_search(&by_lane(*key)).is_ok();
-                if let Some(key) = entry.kind.key().filter(live) {
+                if let Some(key) = entry.kind.key()
+                    && let Ok(number) = cleaning.live.binary_search(&by_lane(key))
+                    && !cleaning.copied[number]
+                {
+                    copied.push(number);
                     copy.keep(key, &frame.body[entry.content]);
                 }
             }
@@ -205,6 +211,9 @@ impl<F: Files> Log<F> {
             let bytes = copy.len() as u64;
             self.append(&mut VecDeque::from([copy]), time)?;
             cleaning.kept += bytes;
+            copied
+                .into_iter()
+                .for_each(|number| cleaning.copied[number] = true);
         }
         cleaning.current = Some((number, next));
         if is_done {

@@ -11,10 +11,10 @@ use std::collections::VecDeque;
 use std::io;
 
 use self::checkpoint::{Checkpoint, Cleaning};
-use self::index::Index;
+use self::index::{Index, Lanes, Window};
 use self::segment::Segment;
 use self::space::Spare;
-use crate::entry::{Kind, entries};
+use crate::entry::entries;
 use crate::error::Error;
 use crate::files::{File, Files};
 use crate::frame::{Frame, HEAD};
@@ -88,6 +88,7 @@ pub struct Log<F: Files> {
     last_crc: u32,
     /// Segments before this one are not replayed.
     low: u32,
+    lanes: Lanes,
     stable: Position,
     /// Whether something was written that is not stable.
     is_unsynced: bool,
@@ -128,6 +129,7 @@ impl<F: Files> Log<F> {
             is_writing: false,
             last_crc: 0,
             low: recovered.low.max(1),
+            lanes: recovered.lanes,
             stable: Position::default(),
             is_unsynced: false,
             is_poisoned: false,
@@ -277,7 +279,7 @@ impl<F: Files> Log<F> {
         self.statistics.written += self.buffer.len() as u64;
         self.statistics.since += self.buffer.len() as u64;
         for frame in frames.drain(..count) {
-            add_to_index(&mut segment.index, &frame, segment.end);
+            add_to_index(&mut segment.index, &frame, segment.end, &mut self.lanes);
             segment.end += frame.len() as u32;
             if let Some(checkpoint) = &mut self.checkpoint {
                 checkpoint.refers.extend_from_slice(frame.refers());
@@ -323,13 +325,15 @@ impl<F: Files> Log<F> {
 }
 
 /// Adds a frame that was written at `at`.
-fn add_to_index(index: &mut Index, frame: &Frame, at: u32) {
+fn add_to_index(index: &mut Index, frame: &Frame, at: u32, lanes: &mut Lanes) {
     let body_at = at + HEAD as u32;
     for entry in entries(frame.body()) {
         if let Some(key) = entry.kind.key() {
-            let from = body_at + entry.at as u32;
-            let to = body_at + entry.content.end as u32;
-            index.add(key, matches!(entry.kind, Kind::Kept(_)), from, to);
+            let window = Window {
+                from: body_at + entry.at as u32,
+                to: body_at + entry.content.end as u32,
+            };
+            index.add(key, window, lanes);
         }
     }
 }

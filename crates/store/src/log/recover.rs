@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::index::Index;
+use super::index::{Index, Lanes, Window};
 use super::scan::{Scan, Scanned};
 use super::segment::{self, FRAMES, Header, Reading, Segment, VERSION};
 use crate::entry::{Kind, entries};
@@ -70,6 +70,7 @@ pub(super) struct Recovered<File> {
     pub(super) segments: Vec<Segment<File>>,
     /// Segments before this one were not replayed.
     pub(super) low: u32,
+    pub(super) lanes: Lanes,
     pub(super) recovery: Recovery,
 }
 
@@ -94,6 +95,7 @@ pub(super) fn recover<F: Files>(
         .max();
     let low = low.unwrap_or(0);
     let mut recovery = Recovery::default();
+    let mut lanes = Lanes::default();
     let mut segments = Vec::with_capacity(found.len());
     let last = found.last().map(|segment| segment.number);
     for segment in found {
@@ -101,6 +103,7 @@ pub(super) fn recover<F: Files>(
             recovery: &mut recovery,
             replay: (segment.number >= low).then_some(&mut *replay),
             is_last: Some(segment.number) == last,
+            lanes: &mut lanes,
         };
         reader.check_header(&segment, segments.last(), low);
         segments.push(reader.read(segment));
@@ -108,6 +111,7 @@ pub(super) fn recover<F: Files>(
     Ok(Recovered {
         segments,
         low,
+        lanes,
         recovery,
     })
 }
@@ -162,6 +166,7 @@ struct Reader<'a> {
     /// None: its entries are to be found by key only.
     replay: Option<&'a mut dyn FnMut(Replayed<'_>)>,
     is_last: bool,
+    lanes: &'a mut Lanes,
 }
 
 impl Reader<'_> {
@@ -235,9 +240,11 @@ impl Reader<'_> {
         self.recovery.frames += u64::from(self.replay.is_some());
         for entry in entries(frame.body) {
             if let Some(key) = entry.kind.key() {
-                let at = frame.body_at + entry.at as u32;
-                let end = frame.body_at + entry.content.end as u32;
-                index.add(key, matches!(entry.kind, Kind::Kept(_)), at, end);
+                let window = Window {
+                    from: frame.body_at + entry.at as u32,
+                    to: frame.body_at + entry.content.end as u32,
+                };
+                index.add(key, window, self.lanes);
             }
             let key = match entry.kind {
                 Kind::Kept(_) => continue,

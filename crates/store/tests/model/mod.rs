@@ -96,6 +96,12 @@ impl Model {
             self.contents.insert(key, content.clone());
             entries.push((Some(key), content));
         }
+        // Now and then an entry is written once more.
+        if self.random.below(4) == 0 && !self.alive.is_empty() {
+            let at = self.random.below(self.alive.len());
+            let key = *self.alive.iter().nth(at).expect("there are so many");
+            entries.push((Some(key), self.contents[&key].clone()));
+        }
         let mut frame = Frame::new();
         for (key, content) in &entries {
             frame.push(*key, |bytes| bytes.extend_from_slice(content));
