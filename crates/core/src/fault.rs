@@ -123,6 +123,10 @@ pub enum Ending {
     /// The incomplete packets of all Clients together exceed a limit.
     #[error("there is no room for further incomplete packets")]
     ReceiveBuffersFull,
+    /// The log is full, and the Client, of 3.x, could not be told otherwise that its message was
+    /// refused.
+    #[error("there is no room in the log for its message")]
+    LogFull,
     /// The broker stops.
     #[error("the broker is shutting down")]
     ShuttingDown,
@@ -140,7 +144,9 @@ impl Ending {
             Ending::ConnectTimeout | Ending::GrantExpired => ReasonCode::MaximumConnectTime,
             Ending::GrantWithdrawn => ReasonCode::NotAuthorized,
             Ending::TakenOver => ReasonCode::SessionTakenOver,
-            Ending::OutputFull | Ending::ReceiveBuffersFull => ReasonCode::QuotaExceeded,
+            Ending::LogFull | Ending::OutputFull | Ending::ReceiveBuffersFull => {
+                ReasonCode::QuotaExceeded
+            }
             Ending::ShuttingDown => ReasonCode::ServerShuttingDown,
         })
     }

@@ -51,5 +51,5 @@ pub use output::Output;
 pub use peer::{PeerMessage, RETAINED_BATCH};
 pub use policy::{Access, Action, AllowAll, Decision, Grant, Origin, Policy, Refusal, Review};
 pub use session::SubscriptionIds;
-pub use shard::{Command, Gauges, Input, Reader, Shard, ShardConfig};
+pub use shard::{Command, Gauges, Input, LogRoom, Reader, Shard, ShardConfig};
 pub use time::Timestamp;

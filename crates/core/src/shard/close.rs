@@ -4,7 +4,7 @@ use dunlin_packet::{
     Disconnect, Packet, Properties, PropertiesBuf, Property, ProtocolVersion, QoS, ReasonCode,
 };
 
-use super::{Command, Shard};
+use super::{Command, LogRoom, Shard};
 use crate::connection::Phase;
 use crate::counters::DropReason;
 use crate::event::Event;
@@ -275,6 +275,7 @@ impl Shard {
         };
         if self.clients.sessions[id].may(Action::Publish, message.topic()) {
             let is_logged = message.qos() > QoS::AtMostOnce
+                && self.log_room == LogRoom::Enough
                 && (message.retain() || self.is_durably_wanted(message.topic()));
             let message = match is_logged {
                 true => message.identified(self.next_message_id()),

@@ -5,12 +5,13 @@ use dunlin_packet::{
     ProtocolVersion, ReasonCode,
 };
 
-use super::Shard;
 use super::receive::Flow;
+use super::{LogRoom, Shard};
 use crate::connection::Phase;
 use crate::event::Event;
 use crate::fault::Ending;
 use crate::id::{ConnectionId, SessionId};
+use crate::limits::Limits;
 use crate::message::Message;
 use crate::policy::{Grant, Refusal};
 use crate::session::{Session, SessionWill};
@@ -103,7 +104,11 @@ impl Shard {
         let assigned = connection.and_then(|connection| connection.assigned.take());
         let client_id = assigned.as_deref().unwrap_or(connect.client_id);
         let mut known = self.clients.sessions.find(client_id);
-        if known.is_none() && self.clients.sessions.len() >= self.clients.limits.sessions {
+        let limits = &self.clients.limits;
+        let is_new = known.is_none() || connect.clean_start;
+        let is_durable = self.clients.settlement.has_log() && expiry_interval(connect, limits) > 0;
+        let no_room_in_log = is_new && is_durable && self.log_room == LogRoom::Full;
+        if no_room_in_log || known.is_none() && self.clients.sessions.len() >= limits.sessions {
             let refusal = Refusal::new(ReasonCode::QuotaExceeded);
             return Err(self.refuse(id, client_id, &refusal));
         }
@@ -170,13 +175,7 @@ impl Shard {
         connect: &Connect<'_>,
     ) -> u32 {
         let limits = &self.clients.limits;
-        let wanted = match connect.version {
-            ProtocolVersion::V5 => connect.properties.session_expiry_interval().unwrap_or(0),
-            // Clean Session means at both ends what 5.0 tells apart.
-            _ if connect.clean_start => 0,
-            _ => u32::MAX,
-        };
-        let expiry_interval = wanted.min(limits.session_expiry);
+        let expiry_interval = expiry_interval(connect, limits);
         let session = &mut self.clients.sessions[session_id];
         session.connection = Some(id);
         session.expiry_interval = expiry_interval;
@@ -369,6 +368,17 @@ pub(super) fn decode_connect(body: &[u8]) -> Result<Connect<'_>, Malformed> {
         Packet::Connect(connect) => Ok(connect),
         _ => unreachable!("a CONNECT frame holds a CONNECT"),
     }
+}
+
+/// The Session Expiry Interval that a Client gets.
+fn expiry_interval(connect: &Connect<'_>, limits: &Limits) -> u32 {
+    let wanted = match connect.version {
+        ProtocolVersion::V5 => connect.properties.session_expiry_interval().unwrap_or(0),
+        // Clean Session means at both ends what 5.0 tells apart.
+        _ if connect.clean_start => 0,
+        _ => u32::MAX,
+    };
+    wanted.min(limits.session_expiry)
 }
 
 /// The Keep Alive that counts: the Client's, unless a limit lowers it. 0 is none.

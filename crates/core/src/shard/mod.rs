@@ -123,6 +123,8 @@ pub enum Input<'a> {
         /// In the order of the request; none where a message cannot be read. All are taken out.
         messages: &'a mut Vec<(MessageId, Option<Message>)>,
     },
+    /// The log has room again, or has none.
+    Room(LogRoom),
     /// Old parts of the log are to become free: the shard tells anew all that is recorded of it,
     /// between its other work, until [`Shard::take_checkpoint`] says that it has.
     Checkpoint,
@@ -130,6 +132,17 @@ pub enum Input<'a> {
     Due,
     /// Ends all connections; CONNECT is refused from now on.
     Stop,
+}
+
+/// Whether the log can take in new work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogRoom {
+    /// It can.
+    #[default]
+    Enough,
+    /// It can take what ends work that has begun, and nothing new: what would have to be durable is
+    /// refused with Quota exceeded (0x97), and everything else goes on.
+    Full,
 }
 
 /// Who needs messages of the log.
@@ -219,6 +232,7 @@ pub struct Shard {
     owed: Vec<(ShardId, u64, Ticket)>,
     /// What is being put together from records, before the first input.
     restoring: Option<Box<Restoring>>,
+    log_room: LogRoom,
     /// What Shared Subscriptions want to read.
     group_reads: Vec<(GroupId, Vec<MessageId>)>,
     /// How far all that is recorded has been told anew.
@@ -265,6 +279,7 @@ impl Shard {
             stopping: false,
             clients: Clients::new(limits, Settlement::new(shards, durability), own),
             restoring: None,
+            log_room: LogRoom::Enough,
             group_reads: Vec::new(),
             checkpoint: None,
             routes: Routes::new(own ^ 1),
@@ -312,6 +327,7 @@ impl Shard {
             Input::PolicyChanged => self.review_grants(now),
             Input::Read { reader, messages } => self.read(now, reader, std::mem::take(messages)),
             Input::Checkpoint => self.begin_checkpoint(),
+            Input::Room(room) => self.log_room = room,
             Input::Due => self.due(now),
             Input::Stop => self.stop(now),
         }

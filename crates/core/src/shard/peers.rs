@@ -2,7 +2,7 @@
 
 use dunlin_packet::QoS;
 
-use super::Shard;
+use super::{LogRoom, Shard};
 use crate::id::ShardId;
 use crate::journal::{Record, Route};
 use crate::peer::PeerMessage;
@@ -26,6 +26,7 @@ impl Shard {
             PeerMessage::Publish(mut message) => {
                 if message.qos() > QoS::AtMostOnce
                     && !message.id().is_some()
+                    && self.log_room == LogRoom::Enough
                     && self.is_durably_wanted(message.topic())
                 {
                     // Its publisher's shard has not heard of that yet.

@@ -1,10 +1,11 @@
 //! PUBLISH from a Client, and the way of every Application Message to all who want it.
 
 use dunlin_packet::{
-    Packet, Properties, ProtocolVersion, PubAck, PubRec, Publish, QoS, ReasonCode,
+    Packet, Properties, PropertiesBuf, Property, ProtocolVersion, PubAck, PubRec, Publish, QoS,
+    ReasonCode,
 };
 
-use super::{Shard, routed_to};
+use super::{LogRoom, Shard, routed_to};
 use crate::clients::Clients;
 use crate::connection::AliasesIn;
 use crate::fault::{Ending, Violation};
@@ -16,6 +17,9 @@ use crate::policy::Action;
 use crate::routes::{Matches, Routes, Subscription};
 use crate::session::{Delivery, SubscriptionIds};
 use crate::time::Timestamp;
+
+/// The Reason String when there is no room in the log.
+const FULL: &str = "the disk is full";
 
 impl Shard {
     pub(super) fn publish(
@@ -76,7 +80,7 @@ impl Shard {
             self.check_receive_maximum(id)?;
         }
         if publish.qos == QoS::ExactlyOnce && self.is_repeated(session, publish) {
-            if let Some(packet) = acknowledgement(publish, ReasonCode::Success) {
+            if let Some(packet) = acknowledgement(publish, ReasonCode::Success, Properties::EMPTY) {
                 self.send_settled(id, &packet);
             }
             return Ok(());
@@ -91,10 +95,14 @@ impl Shard {
                 reason
             }
             None => {
-                let number = match publish.qos {
-                    QoS::AtMostOnce => MessageId::NONE,
-                    _ if publish.retain || self.is_durably_wanted(topic) => self.next_message_id(),
-                    _ => MessageId::NONE,
+                let is_logged = publish.qos > QoS::AtMostOnce
+                    && (publish.retain || self.is_durably_wanted(topic));
+                if is_logged && self.log_room == LogRoom::Full {
+                    return self.refuse_for_full_log(id, publish);
+                }
+                let number = match is_logged {
+                    true => self.next_message_id(),
+                    false => MessageId::NONE,
                 };
                 let message = Message::from_publish(body, publish, topic, now, number);
                 if self.has_room_for(&message, id) {
@@ -108,9 +116,33 @@ impl Shard {
         if publish.qos == QoS::ExactlyOnce && !reason.is_error() {
             self.note_received(id, session, publish);
         }
-        if let Some(packet) = acknowledgement(publish, reason) {
+        if let Some(packet) = acknowledgement(publish, reason, Properties::EMPTY) {
             self.send_since(marks, id, &packet);
         }
+        Ok(())
+    }
+
+    /// There is no room in the log for a message. A Client of 3.x cannot be told; it loses its
+    /// connection and has its message still.
+    fn refuse_for_full_log(
+        &mut self,
+        id: ConnectionId,
+        publish: &Publish<'_>,
+    ) -> Result<(), Ending> {
+        self.clients.counters.refused += 1;
+        let connection = self.clients.connections.get(id);
+        let Some(connection) = connection.filter(|it| it.version == ProtocolVersion::V5) else {
+            return Err(Ending::LogFull);
+        };
+        let mut properties = PropertiesBuf::default();
+        if connection.problem_information {
+            properties.push(Property::ReasonString(FULL));
+        }
+        let reason = ReasonCode::QuotaExceeded;
+        let Some(packet) = acknowledgement(publish, reason, properties.as_properties()) else {
+            return Ok(());
+        };
+        self.send(id, &packet);
         Ok(())
     }
 
@@ -198,7 +230,8 @@ impl Shard {
             self.clients.counters.no_subscriber += 1;
         }
         // Here and not at its home: what is to be known of a PUBLISH is stable all at once.
-        if self.clients.settlement.has_log() && (message.retain() || message.id().is_some()) {
+        let is_retained = message.retain() && self.has_room_in_log(&message);
+        if self.clients.settlement.has_log() && (is_retained || message.id().is_some()) {
             let publisher = publisher.and_then(|id| self.clients.sessions.get(id));
             let route = Route {
                 crosses: !matches.peers.is_empty(),
@@ -220,10 +253,20 @@ impl Shard {
         };
         let peers = matches.peers;
         self.matches = matches;
-        if message.retain() {
+        if is_retained {
             self.retain(now, message, peers);
         }
         reason
+    }
+
+    /// Whether the log can take a message that is to be retained. One of QoS 1 and 2 is refused
+    /// before it comes to that.
+    fn has_room_in_log(&mut self, message: &Message) -> bool {
+        if self.log_room == LogRoom::Enough || message.id().is_some() {
+            return true;
+        }
+        self.clients.counters.retained_refused += 1;
+        false
     }
 
     /// Appends a message to the log.
@@ -313,8 +356,12 @@ impl Shard {
 }
 
 /// PUBACK or PUBREC; nothing at QoS 0.
-fn acknowledgement(publish: &Publish<'_>, reason: ReasonCode) -> Option<Packet<'static>> {
-    let (packet_id, properties) = (publish.packet_id?, Properties::EMPTY);
+fn acknowledgement<'a>(
+    publish: &Publish<'_>,
+    reason: ReasonCode,
+    properties: Properties<'a>,
+) -> Option<Packet<'a>> {
+    let packet_id = publish.packet_id?;
     Some(match publish.qos {
         QoS::ExactlyOnce => Packet::PubRec(PubRec {
             packet_id,

@@ -10,7 +10,7 @@ use dunlin_packet::{
     TopicFilter, UnsubAck, Unsubscribe,
 };
 
-use super::Shard;
+use super::{LogRoom, Shard};
 use crate::event::Event;
 use crate::fault::{Ending, Violation};
 use crate::id::{ConnectionId, SessionId};
@@ -92,7 +92,9 @@ impl Shard {
         let full =
             known.subscription_count() >= limits.subscriptions || all >= limits.all_subscriptions;
         let searches = known.retained_stream_count() + streams.len();
-        if full && !self.is_subscribed(session, text)
+        let no_room = self.log_room == LogRoom::Full && self.clients.is_recorded(session);
+        if no_room
+            || full && !self.is_subscribed(session, text)
             || searches >= limits.subscriptions.saturating_mul(self.shards)
         {
             return Ok(ReasonCode::QuotaExceeded);

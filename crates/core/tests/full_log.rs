@@ -1,0 +1,153 @@
+//! A log without room: what would have to be durable is refused by name, everything else goes on.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use dunlin_core::{
+    AllowAll, Command, ConnectionId, Durability, Input, LogRoom, Shard, ShardConfig, ShardId,
+    Timestamp,
+};
+use dunlin_packet::{
+    Connect, Framing, Packet, PacketId, Properties, PropertiesBuf, Property, ProtocolVersion,
+    Publish, QoS, SubscriptionOptions, TopicFilter, encode_subscribe, split_frame,
+};
+
+const NOW: Timestamp = Timestamp::from_millis(1);
+
+/// A shard with a log, whose records are stable at once.
+struct Broker(Shard);
+
+impl Broker {
+    fn new() -> Self {
+        let mut config = ShardConfig::new(ShardId::new(0), 1, 7);
+        config.durability = Durability::Log;
+        Broker(Shard::new(config, Box::new(AllowAll)))
+    }
+
+    fn tell(&mut self, input: Input<'_>) {
+        self.0.handle(NOW, input);
+        let records = self.0.take_records(&mut Vec::new());
+        self.0.handle(NOW, Input::Committed { records });
+    }
+
+    fn connect(&mut self, n: u32, version: ProtocolVersion, expiry: u32) -> ConnectionId {
+        let connection = ConnectionId::new(n, 0);
+        let mut properties = PropertiesBuf::default();
+        if version == ProtocolVersion::V5 {
+            properties.push(Property::SessionExpiryInterval(expiry));
+        }
+        let connect = Connect {
+            version,
+            clean_start: expiry == 0,
+            keep_alive: 0,
+            client_id: &format!("c{n}"),
+            will: None,
+            user_name: None,
+            password: None,
+            properties: properties.as_properties(),
+        };
+        self.tell(Input::Opened { connection });
+        let mut bytes = Vec::new();
+        Packet::Connect(connect).encode(version, &mut bytes);
+        let bytes = &bytes;
+        self.tell(Input::Received { connection, bytes });
+        connection
+    }
+
+    fn subscribe(&mut self, connection: ConnectionId, filter: &str) {
+        let filter = TopicFilter::parse(filter).unwrap();
+        let options = SubscriptionOptions::from_byte(1).unwrap();
+        let (id, none) = (PacketId::new(1).unwrap(), Properties::EMPTY);
+        let mut bytes = Vec::new();
+        encode_subscribe(
+            ProtocolVersion::V5,
+            id,
+            none,
+            &[(filter, options)],
+            &mut bytes,
+        );
+        let bytes = &bytes;
+        self.tell(Input::Received { connection, bytes });
+    }
+
+    fn publish(&mut self, connection: ConnectionId, version: ProtocolVersion, topic: &str) {
+        let publish = Publish {
+            dup: false,
+            retain: false,
+            qos: QoS::AtLeastOnce,
+            topic,
+            packet_id: PacketId::new(9),
+            properties: Properties::EMPTY,
+            payload: b"x",
+        };
+        let mut bytes = Vec::new();
+        Packet::Publish(publish).encode(version, &mut bytes);
+        let bytes = &bytes;
+        self.tell(Input::Received { connection, bytes });
+    }
+
+    /// What a connection was sent since this was asked last.
+    fn heard(&mut self, connection: ConnectionId, version: ProtocolVersion) -> Vec<String> {
+        let mut slices = Vec::new();
+        if let Some(output) = self.0.output(connection) {
+            output.slices(&mut slices);
+        }
+        let sent: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+        self.tell(Input::Written {
+            connection,
+            bytes: sent.len(),
+        });
+        let (mut heard, mut rest) = (Vec::new(), &sent[..]);
+        while let Ok(Framing::Complete { frame, length }) = split_frame(rest, u32::MAX) {
+            heard.push(format!("{:?}", Packet::decode(version, frame).unwrap()));
+            rest = &rest[length..];
+        }
+        heard
+    }
+}
+
+#[test]
+fn new_durable_work_is_refused_and_the_rest_goes_on() {
+    let (v5, v3) = (ProtocolVersion::V5, ProtocolVersion::V3_1_1);
+    let mut broker = Broker::new();
+    let durable = broker.connect(1, v5, 100);
+    broker.subscribe(durable, "durable/#");
+    let volatile = broker.connect(2, v5, 0);
+    broker.subscribe(volatile, "volatile/#");
+    let old = broker.connect(3, v3, 0);
+    for connection in [durable, volatile] {
+        broker.heard(connection, v5);
+    }
+    broker.tell(Input::Room(LogRoom::Full));
+
+    broker.publish(volatile, v5, "durable/1");
+    let heard = broker.heard(volatile, v5);
+    assert!(heard[0].contains("QuotaExceeded"), "{heard:?}");
+    assert!(heard[0].contains("the disk is full"), "{heard:?}");
+    broker.publish(volatile, v5, "volatile/1");
+    let heard = broker.heard(volatile, v5);
+    assert!(heard.iter().any(|packet| packet.contains("volatile/1")));
+    assert!(heard.iter().any(|packet| packet.contains("PubAck")));
+    broker.subscribe(durable, "more/#");
+    let heard = broker.heard(durable, v5);
+    assert!(heard[0].contains("SubAck") && heard.len() == 1, "{heard:?}");
+    let refused = dunlin_packet::ReasonCode::QuotaExceeded as u8;
+    assert!(heard[0].contains(&refused.to_string()), "{heard:?}");
+    let newcomer = broker.connect(4, v5, 100);
+    let heard = broker.heard(newcomer, v5);
+    assert!(heard[0].contains("QuotaExceeded"), "{heard:?}");
+    let guest = broker.connect(5, v5, 0);
+    assert!(broker.heard(guest, v5)[0].contains("Success"));
+
+    // A Client of 3.1.1 cannot be told: it keeps its message and loses its connection.
+    broker.heard(old, v3);
+    broker.publish(old, v3, "durable/2");
+    assert_eq!(broker.heard(old, v3), [] as [&str; 0]);
+    let mut commands = Vec::new();
+    broker.0.take_commands(&mut commands);
+    assert!(commands.contains(&Command::Close(old)), "{commands:?}");
+
+    broker.tell(Input::Room(LogRoom::Enough));
+    broker.publish(volatile, v5, "durable/3");
+    assert!(broker.heard(volatile, v5)[0].contains("Success"));
+    assert!(broker.heard(durable, v5)[0].contains("durable/3"));
+}
