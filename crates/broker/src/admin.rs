@@ -5,9 +5,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use rustix::process::{Pid, Signal};
 
-use crate::server::config::{self, pages::Page};
+use crate::server::ServerOptions;
+use crate::server::config::{self, Loaded, pages::Page};
 
 /// The commands, by the first word of the command line.
 #[derive(Debug, Parser)]
@@ -29,6 +32,15 @@ enum Command {
         /// The mosquitto.conf
         file: PathBuf,
     },
+    /// Make a running broker read its configuration again
+    Reload {
+        /// The configuration that names the pid_file; it is checked first
+        #[arg(short, long, value_name = "FILE", required_unless_present = "pid_file")]
+        config: Option<PathBuf>,
+        /// The file with the number of the process
+        #[arg(long, value_name = "FILE")]
+        pid_file: Option<PathBuf>,
+    },
     /// Print what is written about the keys of the configuration
     #[command(hide = true)]
     Config {
@@ -39,7 +51,7 @@ enum Command {
 
 /// Whether the first argument is one of these commands.
 pub(crate) fn knows(name: &str) -> bool {
-    matches!(name, "check" | "import" | "config")
+    matches!(name, "check" | "import" | "reload" | "config")
 }
 
 /// Runs the command in `args`, the whole command line. The exit code is 0 if all is well, 1 if not,
@@ -57,6 +69,18 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        Command::Reload { config, pid_file } => match reload(config, pid_file) {
+            Ok(process) => {
+                println!(
+                    "process {process} reads its configuration again; its log says what has changed"
+                );
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("Error: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
         Command::Config { page } => match Page::from_name(&page) {
             Some(page) => {
                 print!("{}", page.text());
@@ -68,6 +92,29 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
         },
     }
+}
+
+/// Sends SIGHUP to the broker; gives the number of its process.
+fn reload(config: Option<PathBuf>, pid_file: Option<PathBuf>) -> anyhow::Result<i32> {
+    let mut named = None;
+    if config.is_some() {
+        let options = ServerOptions {
+            config,
+            ..ServerOptions::default()
+        };
+        named = Loaded::read(&options)?.config.pid_file;
+    }
+    let path = pid_file
+        .or(named)
+        .context("the configuration names no pid_file: use --pid-file")?;
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let process = text.trim().parse().ok().and_then(Pid::from_raw);
+    let process =
+        process.with_context(|| format!("{} holds no number of a process", path.display()))?;
+    rustix::process::kill_process(process, Signal::HUP)
+        .with_context(|| format!("cannot send a signal to process {process}"))?;
+    Ok(process.as_raw_nonzero().get())
 }
 
 fn check(file: &std::path::Path) -> ExitCode {

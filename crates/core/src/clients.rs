@@ -26,6 +26,8 @@ pub(crate) struct Clients {
     pub(crate) timers: Timers,
     pub(crate) limits: Limits,
     pub(crate) counters: Counters,
+    /// Sessions with a connection.
+    pub(crate) connected: usize,
     /// What acknowledgements wait for.
     pub(crate) settlement: Settlement,
     /// Connections that have something to write.
@@ -72,6 +74,7 @@ impl Clients {
             timers: Timers::default(),
             limits,
             counters: Counters::default(),
+            connected: 0,
             settlement,
             dirty: Vec::new(),
             gated: VecDeque::new(),
@@ -97,9 +100,11 @@ impl Clients {
             outputs,
             dirty,
             pending_output,
+            counters,
             ..
         } = self;
         if let Some(connection) = connections.get_mut(id) {
+            counters.packets_sent += 1;
             let version = connection.version;
             let output = connection.output(outputs);
             *pending_output += output.append(|bytes| packet.encode(version, bytes));
@@ -529,7 +534,9 @@ impl Clients {
         let output = connection.output(outputs);
         *pending_output += output.append(|bytes| head.encode(version, bytes));
         *pending_output += output.append_payload(message);
+        counters.packets_sent += 1;
         counters.publishes_sent += 1;
+        counters.payload_bytes_sent += message.payload().len() as u64;
         mark_dirty(connection, dirty);
         Ok(())
     }

@@ -77,6 +77,8 @@ pub struct Counters {
     pub violations: u64,
     /// Control Packets received.
     pub packets_received: u64,
+    /// Control Packets written.
+    pub packets_sent: u64,
     /// Bytes received.
     pub bytes_received: u64,
     /// Bytes written.
@@ -85,6 +87,12 @@ pub struct Counters {
     pub publishes_received: u64,
     /// PUBLISH packets written, repeated ones included.
     pub publishes_sent: u64,
+    /// Bytes of the payloads of PUBLISH packets received.
+    pub payload_bytes_received: u64,
+    /// Bytes of the payloads of PUBLISH packets written.
+    pub payload_bytes_sent: u64,
+    /// Sessions that ended as they were not resumed in time.
+    pub sessions_expired: u64,
     /// Application Messages accepted: published by Clients, Wills, and the broker's own.
     pub accepted: u64,
     /// PUBLISH packets refused with a Reason Code of 0x80 or more, or by closing the connection.
@@ -135,10 +143,14 @@ impl Counters {
             connects_refused,
             violations,
             packets_received,
+            packets_sent,
             bytes_received,
             bytes_sent,
             publishes_received,
             publishes_sent,
+            payload_bytes_received,
+            payload_bytes_sent,
+            sessions_expired,
             accepted,
             refused,
             no_subscriber,
@@ -156,10 +168,14 @@ impl Counters {
         self.connects_refused += connects_refused;
         self.violations += violations;
         self.packets_received += packets_received;
+        self.packets_sent += packets_sent;
         self.bytes_received += bytes_received;
         self.bytes_sent += bytes_sent;
         self.publishes_received += publishes_received;
         self.publishes_sent += publishes_sent;
+        self.payload_bytes_received += payload_bytes_received;
+        self.payload_bytes_sent += payload_bytes_sent;
+        self.sessions_expired += sessions_expired;
         self.accepted += accepted;
         self.refused += refused;
         self.no_subscriber += no_subscriber;

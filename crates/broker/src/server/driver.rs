@@ -158,6 +158,16 @@ impl Driver {
                         tracing::info!("counters\n{report}");
                     }
                 }
+                Mail::Measure(answers) => {
+                    // Whoever asked may not wait any more.
+                    let _ = answers.send(self.count());
+                }
+                Mail::Publish(messages) => {
+                    for message in messages {
+                        self.side.tell(Input::Publish { message });
+                    }
+                }
+                Mail::Limit(limits) => self.side.tell(Input::Limit { limits: &limits }),
                 Mail::Stop => stop = true,
             }
         }
@@ -271,13 +281,18 @@ impl Driver {
         }
     }
 
-    /// Enters this shard's counters; gives the report of all shards, if this was the last.
-    fn enter_report(&mut self) -> Option<String> {
-        let shard = ShardReport {
+    /// What this shard has counted.
+    fn count(&self) -> ShardReport {
+        ShardReport {
             counters: self.side.shard.counters(),
             gauges: self.side.shard.gauges(),
             reactor: self.reactor.counters(),
-        };
+        }
+    }
+
+    /// Enters this shard's counters; gives the report of all shards, if this was the last.
+    fn enter_report(&mut self) -> Option<String> {
+        let shard = self.count();
         let mut report = self.report.lock().ok()?;
         report
             .enter(self.side.shard.id().index(), shard)

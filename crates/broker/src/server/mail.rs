@@ -1,8 +1,12 @@
 //! What the threads of the process send to each other.
 
-use dunlin_core::{Origin, PeerMessage, ShardId};
+use std::sync::Arc;
+
+use dunlin_core::{Limits, Message, Origin, PeerMessage, ShardId};
 use dunlin_net::Transport;
 use dunlin_net::mailbox::Sender;
+
+use super::report::ShardReport;
 
 /// A letter to a shard's thread.
 pub(super) enum Mail {
@@ -19,6 +23,12 @@ pub(super) enum Mail {
     },
     /// Enter the counters into the report.
     Report,
+    /// Say what was counted.
+    Measure(std::sync::mpsc::Sender<ShardReport>),
+    /// Publish these messages of the broker's own.
+    Publish(Vec<Message>),
+    /// Keep to these limits from now on.
+    Limit(Arc<Limits>),
     /// End all connections, and then the thread.
     Stop,
 }

@@ -9,7 +9,9 @@ mod log;
 mod mail;
 mod options;
 mod pid_file;
+mod reload;
 mod report;
+mod sys;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -19,7 +21,7 @@ use anyhow::{Context, anyhow};
 use dunlin_core::ShardId;
 use dunlin_net::{Place, Reactor, ReactorConfig};
 
-pub(crate) use config::Config;
+pub(crate) use config::{Config, Loaded};
 pub(crate) use options::ServerOptions;
 use options::Task;
 
@@ -29,11 +31,14 @@ use listeners::Listeners;
 use log::Log;
 use mail::{Mail, Post};
 use pid_file::PidFile;
+use reload::Running;
 use report::Report;
+use sys::SysThread;
 
 /// Does what the options say: as a rule, runs the broker until SIGINT or SIGTERM.
 pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
-    let config = Config::load(options)?;
+    let loaded = Loaded::read(options)?;
+    let config = loaded.config.clone();
     match options.task {
         Task::Serve => {}
         Task::ServeInBackground => background::detach()?,
@@ -60,7 +65,16 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     let shards = Shards::start(&config, &listeners, descriptors)?;
     welcome(&listeners.places(), &config)?;
     listeners.release();
-    shards.serve(signals, &log, &listeners)
+    let sys = SysThread::start(config.sys_interval, shards.posts.clone())?;
+    let running = Running {
+        options: options.clone(),
+        loaded,
+        log,
+        listeners,
+        sys,
+        posts: shards.posts.clone(),
+    };
+    shards.serve(signals, running)
 }
 
 /// A broken invariant ends the process, whichever thread finds it: the start is what recovers.
@@ -129,13 +143,11 @@ impl Shards {
     fn serve(
         self,
         mut signals: signal_hook::iterator::Signals,
-        log: &Log,
-        listeners: &Listeners,
+        mut running: Running,
     ) -> anyhow::Result<()> {
         for signal in signals.forever() {
             if signal == signal_hook::consts::SIGHUP {
-                log.reopen();
-                listeners.reload_certificates();
+                running.reload();
                 continue;
             }
             if signal == signal_hook::consts::SIGUSR1 {
@@ -145,6 +157,7 @@ impl Shards {
             tracing::info!("stopping");
             break;
         }
+        drop(running);
         for post in &self.posts {
             let _ = post.send(&mut vec![Mail::Stop]);
         }

@@ -13,6 +13,33 @@ pub(super) struct ShardReport {
     pub(super) reactor: ReactorCounters,
 }
 
+impl ShardReport {
+    /// The numbers of all shards together, as far as `$SYS` shows them.
+    pub(super) fn sum(shards: &[ShardReport]) -> ShardReport {
+        let mut all = ShardReport::default();
+        for shard in shards {
+            all.counters.add(&shard.counters);
+            all.gauges.sessions += shard.gauges.sessions;
+            all.gauges.sessions_connected += shard.gauges.sessions_connected;
+            all.gauges.subscriptions += shard.gauges.subscriptions;
+            all.gauges.groups += shard.gauges.groups;
+            all.gauges.waiting_bytes += shard.gauges.waiting_bytes;
+            all.gauges.retained += shard.gauges.retained;
+            all.reactor.open += shard.reactor.open;
+        }
+        all
+    }
+
+    /// Deliveries that were given up for lack of room.
+    pub(super) fn dropped(&self) -> u64 {
+        let reasons = [DropReason::QueueFull, DropReason::MemoryFull];
+        reasons
+            .map(|reason| self.counters.dropped_for(reason))
+            .iter()
+            .sum()
+    }
+}
+
 /// What each shard has reported last.
 pub(super) struct Report {
     shards: Vec<ShardReport>,

@@ -43,6 +43,8 @@ impl Broker {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("hostile-{}-{number}.toml", std::process::id());
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // Its own messages would be counted with those of Clients.
+        let config = format!("sys_interval = 0\n{config}");
         std::fs::write(&path, config).expect("a folder for temporary files");
         let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
             .args(["-p", "0", "-c"])

@@ -207,7 +207,9 @@ impl Shard {
     /// A Session loses its connection.
     fn leave_session(&mut self, now: Timestamp, id: SessionId, ending: &Ending) {
         let session = &mut self.clients.sessions[id];
-        session.connection = None;
+        if session.connection.take().is_some() {
+            self.clients.connected -= 1;
+        }
         match ending {
             // [MQTT-3.14.4-3]
             Ending::Disconnected(ReasonCode::Success) => {

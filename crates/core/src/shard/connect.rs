@@ -177,6 +177,8 @@ impl Shard {
         let limits = &self.clients.limits;
         let expiry_interval = expiry_interval(connect, limits);
         let session = &mut self.clients.sessions[session_id];
+        debug_assert_eq!(session.connection, None);
+        self.clients.connected += 1;
         session.connection = Some(id);
         session.expiry_interval = expiry_interval;
         let timer = Timer::Session(session_id);

@@ -25,6 +25,7 @@ mod close;
 mod connect;
 mod grant;
 mod group;
+mod own;
 mod peers;
 mod publish;
 mod receive;
@@ -128,6 +129,16 @@ pub enum Input<'a> {
     /// Old parts of the log are to become free: the shard tells anew all that is recorded of it,
     /// between its other work, until [`Shard::take_checkpoint`] says that it has.
     Checkpoint,
+    /// A message of the broker's own, at QoS 0.
+    Publish {
+        /// What.
+        message: Message,
+    },
+    /// The limits are others from now on.
+    Limit {
+        /// All of them.
+        limits: &'a Limits,
+    },
     /// Time has passed: what is due happens.
     Due,
     /// Ends all connections; CONNECT is refused from now on.
@@ -328,6 +339,8 @@ impl Shard {
             Input::Read { reader, messages } => self.read(now, reader, std::mem::take(messages)),
             Input::Checkpoint => self.begin_checkpoint(),
             Input::Room(room) => self.log_room = room,
+            Input::Publish { message } => self.publish_own(now, message),
+            Input::Limit { limits } => self.limit(limits),
             Input::Due => self.due(now),
             Input::Stop => self.stop(now),
         }
@@ -410,7 +423,10 @@ impl Shard {
             match timer {
                 Timer::Connection(index) => self.connection_due(now, index),
                 Timer::Will(session) => self.will_due(now, session),
-                Timer::Session(session) => self.end_session(now, session),
+                Timer::Session(session) => {
+                    self.clients.counters.sessions_expired += 1;
+                    self.end_session(now, session);
+                }
             }
         }
     }
@@ -506,10 +522,9 @@ impl Shard {
     /// What there is now.
     pub fn gauges(&self) -> Gauges {
         let (groups, group_waiting) = self.groups.totals();
-        let connected = |id: &SessionId| self.clients.sessions[*id].connection.is_some();
         Gauges {
             sessions: self.clients.sessions.len(),
-            sessions_connected: self.clients.sessions.ids().filter(connected).count(),
+            sessions_connected: self.clients.connected,
             subscriptions: self.routes.subscriptions() + self.memberships.len(),
             groups,
             group_waiting,

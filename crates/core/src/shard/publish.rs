@@ -31,6 +31,7 @@ impl Shard {
         publish: Publish<'_>,
     ) -> Result<(), Ending> {
         self.clients.counters.publishes_received += 1;
+        self.clients.counters.payload_bytes_received += publish.payload.len() as u64;
         if publish.properties.is_empty() {
             return self.publish_to(now, id, session, body, &publish, publish.topic);
         }
@@ -290,7 +291,7 @@ impl Shard {
     }
 
     /// Passes a message on to another shard.
-    fn pass_on(&mut self, peer: ShardId, message: &Message) {
+    pub(super) fn pass_on(&mut self, peer: ShardId, message: &Message) {
         let said = PeerMessage::Publish(message.clone());
         if message.qos() > QoS::AtMostOnce {
             self.tell_and_confirm(peer, said);
@@ -301,7 +302,7 @@ impl Shard {
 
     /// Gives a message to its home, to be retained there. If there is no room that is counted; the
     /// message has been accepted.
-    fn retain(&mut self, now: Timestamp, message: Message, peers: ShardSet) {
+    pub(super) fn retain(&mut self, now: Timestamp, message: Message, peers: ShardSet) {
         let home = self.home(message.topic());
         let routed = routed_to(peers, self.id);
         if home == self.id {

@@ -13,6 +13,8 @@
 //! | `toml_file`, `source` | the file; the file, the environment and the command line, in this order |
 //! | `mosquitto` | `mosquitto.conf`, read into settings |
 //! | `meant` | from settings to [`Config`] |
+//! | `changes` | what a reload changes |
+//! | `check`, `pages` | what is told of a file, and of all keys |
 //! | `served` | what can be written, and is not there yet |
 
 // Fields wait for the parts of the process that are to serve them; `served` refuses them until then.
@@ -20,6 +22,7 @@
 
 mod address;
 mod bridge;
+mod changes;
 mod check;
 mod error;
 mod field;
@@ -48,6 +51,7 @@ pub(crate) use bridge::{
     BridgeConfig, BridgeDirection, BridgeNotifications, BridgeStart, BridgeTls, BridgeTopic,
     BridgeVersion,
 };
+pub(crate) use changes::Difference;
 pub(crate) use check::{check, import};
 pub(crate) use error::{ConfigError, Place, Problem};
 pub(crate) use listener::{
@@ -57,6 +61,7 @@ pub(crate) use listener::{
 pub(crate) use logging::{LogConfig, LogDestination, LogLevel, LogTimestamp};
 
 use super::options::ServerOptions;
+use settings::Settings;
 
 /// The configuration as meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,9 +103,20 @@ pub(crate) enum Durability {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AuthenticationConfig {}
 
-impl Config {
-    /// The configuration that the command line and the file it names ask for.
-    pub(crate) fn load(options: &ServerOptions) -> Result<Self, ConfigError> {
+/// A configuration, and what was written for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    settings: Settings,
+    file: Place,
+    pub(crate) config: Config,
+}
+
+impl Loaded {
+    /// The configuration that the command line, the environment and the file ask for.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(crate) fn read(options: &ServerOptions) -> Result<Self, ConfigError> {
         let environment = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
@@ -108,9 +124,32 @@ impl Config {
         written.refused()?;
         let config = meant::meant(&written.settings, &written.file)?;
         served::all(&config)?;
-        Ok(config)
+        Ok(Loaded {
+            settings: written.settings,
+            file: written.file,
+            config,
+        })
     }
 
+    /// What another one says otherwise.
+    pub(crate) fn differences(&self, other: &Loaded) -> Vec<Difference> {
+        changes::between(&self.settings, &other.settings)
+    }
+
+    /// Takes over from another one whatever a reload can change.
+    ///
+    /// # Errors
+    /// What comes of both makes no sense together; then nothing is taken over.
+    pub(crate) fn take_over(&mut self, other: &Loaded) -> Result<(), ConfigError> {
+        let mut settings = self.settings.clone();
+        changes::take_over(&mut settings, &other.settings);
+        self.config = meant::meant(&settings, &self.file)?;
+        self.settings = settings;
+        Ok(())
+    }
+}
+
+impl Config {
     /// Shard `id` of this configuration.
     pub(super) fn shard(&self, id: ShardId, seed: u64) -> Shard {
         let limits = self.limits.clone();

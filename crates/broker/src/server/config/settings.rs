@@ -83,7 +83,7 @@ impl Default for Settings {
             limits: Limits::default(),
             data_dir: None,
             durability: Durability::default(),
-            sys_interval: Duration::ZERO,
+            sys_interval: Duration::from_secs(10),
             log: LogConfig::default(),
             user: None,
             pid_file: None,

@@ -201,3 +201,36 @@ fn what_is_written_is_read_as_the_same() {
     let again = toml_file::write(&written);
     assert_eq!(settings(&again).unwrap(), written, "{again}");
 }
+
+#[test]
+fn a_reload_says_what_changes_and_what_needs_a_restart() {
+    let old = settings("shards = 1\nlisten = []\n[limits]\nin_flight = 5\n[[listener]]\naddress = 'h:1'\n[[bridge]]\nname = 'b'\nremote_password = 'x'").unwrap();
+    let new = settings("shards = 2\nlisten = []\n[limits]\nin_flight = 6\nsessions = 9\n[[listener]]\naddress = 'h:1'\nmax_qos = 1\n[[listener]]\naddress = 'h:2'\n[[bridge]]\nname = 'b'\nremote_password = 'y'").unwrap();
+    let shown: Vec<_> = changes::between(&old, &new)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "shards: 1 -> 2 (needs a restart)",
+            "limits.in_flight: 5 -> 6",
+            "limits.sessions: 4000000 -> 9",
+            "listener h:1: max_qos: \"none\" -> 1 (needs a restart)",
+            "listener h:2 is new (needs a restart)",
+            "bridge b (needs a restart)",
+        ]
+    );
+    let mut running = old.clone();
+    changes::take_over(&mut running, &new);
+    assert_eq!(
+        (
+            running.shards,
+            running.limits.in_flight,
+            running.limits.sessions
+        ),
+        (Some(1), 6, 9)
+    );
+    assert_eq!(changes::between(&running, &new).len(), 4);
+    assert_eq!(changes::between(&running, &running), []);
+}

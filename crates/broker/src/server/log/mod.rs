@@ -11,6 +11,7 @@ use anyhow::anyhow;
 use tracing_subscriber::Registry;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
 
 pub(super) use events::{event, wants_events};
 
@@ -26,7 +27,9 @@ const SUBSCRIPTIONS: &str = "subscriptions";
 
 /// The log of this process, while it runs.
 pub(super) struct Log {
+    filter: reload::Handle<Targets, Registry>,
     destinations: Destinations,
+    verbosity: Verbosity,
 }
 
 impl Log {
@@ -39,7 +42,7 @@ impl Log {
             Verbosity::Quiet => Destinations::open(&[])?,
             _ => Destinations::open(&config.destinations)?,
         };
-        let filter = targets(config, verbosity);
+        let (filter, handle) = reload::Layer::new(targets(config, verbosity));
         let lines = tracing_subscriber::fmt::layer()
             .with_target(false)
             .with_ansi(false)
@@ -48,7 +51,19 @@ impl Log {
         let subscriber = Registry::default().with(filter).with(lines);
         tracing::subscriber::set_global_default(subscriber)
             .map_err(|_| anyhow!("the log has been started before"))?;
-        Ok(Log { destinations })
+        Ok(Log {
+            filter: handle,
+            destinations,
+            verbosity,
+        })
+    }
+
+    /// Takes up the level, and whether connections and subscriptions are logged.
+    pub(super) fn set(&self, config: &LogConfig) {
+        let set = self.filter.reload(targets(config, self.verbosity));
+        if let Err(error) = set {
+            tracing::error!("the log keeps its level: {error}");
+        }
     }
 
     /// Opens the files anew, so that they can be rotated.

@@ -1,7 +1,5 @@
 //! What holds in Mosquitto 2.1 without any option, as far as it can be seen from outside.
 
-use std::time::Duration;
-
 use crate::server::config::settings::Settings;
 use crate::server::config::{LogConfig, LogTimestamp};
 
@@ -11,7 +9,6 @@ pub(super) const LARGEST_PACKET: u32 = 268_435_460;
 /// The settings of a Mosquitto without configuration.
 pub(crate) fn settings() -> Settings {
     let mut settings = Settings {
-        sys_interval: Duration::from_secs(10),
         log: LogConfig {
             timestamp: LogTimestamp::Seconds,
             connections: true,

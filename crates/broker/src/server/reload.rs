@@ -1,0 +1,55 @@
+//! SIGHUP: reading the configuration again while the broker runs.
+
+use std::sync::Arc;
+
+use super::config::Loaded;
+use super::listeners::Listeners;
+use super::log::Log;
+use super::mail::{Mail, Post};
+use super::options::ServerOptions;
+use super::sys::SysThread;
+
+/// What runs, and all parts of it that a reload can change.
+pub(super) struct Running {
+    pub(super) options: ServerOptions,
+    pub(super) loaded: Loaded,
+    pub(super) log: Log,
+    pub(super) listeners: Listeners,
+    pub(super) sys: SysThread,
+    pub(super) posts: Vec<Post>,
+}
+
+impl Running {
+    /// Opens log files anew, reads certificates again, and then the configuration: it changes what can
+    /// be changed, and the log says what was and what needs a restart. If anything is wrong with it, everything stays as it is.
+    pub(super) fn reload(&mut self) {
+        self.log.reopen();
+        self.listeners.reload_certificates();
+        let anew = match Loaded::read(&self.options) {
+            Ok(anew) => anew,
+            Err(error) => {
+                return tracing::error!("the configuration stays as it is: {error}");
+            }
+        };
+        let differences = self.loaded.differences(&anew);
+        if differences.is_empty() {
+            return tracing::info!("reloaded: nothing has changed");
+        }
+        if let Err(error) = self.loaded.take_over(&anew) {
+            return tracing::error!("the configuration stays as it is: {error}");
+        }
+        for difference in &differences {
+            match difference.is_immediate() {
+                true => tracing::info!("reloaded: {difference}"),
+                false => tracing::warn!("not reloaded: {difference}"),
+            }
+        }
+        let config = &self.loaded.config;
+        self.log.set(&config.log);
+        self.sys.set_interval(config.sys_interval);
+        let limits = Arc::new(config.limits.clone());
+        for post in &self.posts {
+            let _ = post.send(&mut vec![Mail::Limit(Arc::clone(&limits))]);
+        }
+    }
+}

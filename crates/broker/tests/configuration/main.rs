@@ -1,0 +1,10 @@
+//! The server with configuration files of both kinds, as its users start it.
+
+// What helps the tests is not told apart from other code.
+#![allow(clippy::unwrap_used)]
+
+mod server;
+
+mod mosquitto;
+mod reload;
+mod sys;

@@ -1,0 +1,38 @@
+//! What the broker itself brings about: its own messages, and new limits.
+
+use dunlin_packet::QoS;
+
+use super::Shard;
+use crate::limits::Limits;
+use crate::message::Message;
+use crate::time::Timestamp;
+
+impl Shard {
+    /// Publishes a message of the broker's own. It goes to all who want it and is retained if it says
+    /// so, but nobody is told what has become of it, and no record is made: after a restart the
+    /// broker says it anew.
+    pub(super) fn publish_own(&mut self, now: Timestamp, message: Message) {
+        debug_assert_eq!(message.qos(), QoS::AtMostOnce);
+        self.clients.counters.accepted += 1;
+        let mut matches = std::mem::take(&mut self.matches);
+        self.routes.find(message.topic(), &mut matches);
+        let wanted = self.deliver_here(now, &message, &matches, None);
+        if !wanted && matches.peers.is_empty() {
+            self.clients.counters.no_subscriber += 1;
+        }
+        for peer in matches.peers.iter() {
+            self.pass_on(peer, &message);
+        }
+        let peers = matches.peers;
+        self.matches = matches;
+        if message.retain() {
+            self.retain(now, message, peers);
+        }
+    }
+
+    /// Keeps to other limits from now on. What is above them already stays; what was announced to a
+    /// Client holds for as long as it is connected.
+    pub(super) fn limit(&mut self, limits: &Limits) {
+        self.clients.limits.clone_from(limits);
+    }
+}
