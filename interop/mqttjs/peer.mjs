@@ -1,10 +1,17 @@
 // An MQTT.js client that a test can wait for, and names of a test's own.
 
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import mqtt from 'mqtt';
 
 // The longest wait for anything; a healthy broker answers within milliseconds.
 const DEADLINE_MS = 10_000;
+
+// How to connect, if a test does not say.
+const SCHEME = process.env.DUNLIN_SCHEME ?? 'mqtt';
+
+// The authority of the broker's certificate.
+const CA = process.env.DUNLIN_CA && readFileSync(process.env.DUNLIN_CA);
 
 const FOREVER_SECONDS = 0xffffffff;
 
@@ -25,9 +32,19 @@ export class Peer {
   #wake = () => {};
 
   // Connects. `persistent` asks for a Session that outlives the connection, `will` is MQTT.js's.
-  static async connect({ version, clientId = unique('js'), persistent = false, will }) {
+  // `scheme` is mqtt, ws, mqtts or wss; `path` is for the latter of WebSocket.
+  static async connect({
+    version,
+    clientId = unique('js'),
+    persistent = false,
+    will,
+    scheme = SCHEME,
+    path = '/mqtt',
+  }) {
     const peer = new Peer();
-    peer.#client = mqtt.connect(`mqtt://${process.env.DUNLIN_ADDRESS}`, {
+    peer.#client = mqtt.connect(`${scheme}://${process.env.DUNLIN_ADDRESS}`, {
+      path,
+      ca: CA,
       protocolVersion: version,
       protocolId: version === 3 ? 'MQIsdp' : 'MQTT',
       clientId,

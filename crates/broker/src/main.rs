@@ -4,6 +4,7 @@ mod admin;
 mod cli;
 mod passwd;
 mod server;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -16,6 +17,9 @@ fn main() -> ExitCode {
     }
     if name == Some("passwd") {
         return passwd::run(args);
+    }
+    if name == Some("tls") {
+        return tls::run(args);
     }
     match name.and_then(cli::Tool::from_name) {
         Some(tool) => cli::run(tool, args),

@@ -47,14 +47,38 @@ fn paho(name: &str, only: &str) -> anyhow::Result<Tally> {
     against_server(name, suite)
 }
 
-/// MQTT.js over TCP.
+/// MQTT.js over TCP, and over each other transport a little.
 pub(crate) fn mqttjs() -> anyhow::Result<Tally> {
-    let folder = workspace::root().join("interop/mqttjs");
+    against_tls_server("mqttjs", node("interop/mqttjs")?)
+}
+
+/// MQTT.js over WebSocket.
+pub(crate) fn mqttjs_websocket() -> anyhow::Result<Tally> {
+    let suite = node("interop/mqttjs")?.env("DUNLIN_SCHEME", "ws");
+    against_server("mqttjs-websocket", suite)
+}
+
+/// MQTT.js in a browser, over WebSocket with and without TLS.
+pub(crate) fn browser() -> anyhow::Result<Tally> {
+    install::program("chromium", &["chromium"])?;
+    against_tls_server("browser", node("interop/browser")?)
+}
+
+/// paho-mqtt and Mosquitto's tools over TLS, with and without certificates of their own.
+pub(crate) fn tls() -> anyhow::Result<Tally> {
+    install::program("mosquitto_pub", &["mosquitto-clients"])?;
+    let python = install::python_environment("paho-2")?;
+    let suite = Task::new(python).args(["interop/run.py", "interop/tls"]);
+    against_tls_server("tls", suite)
+}
+
+/// The tests in `folder`, with the npm packages that they need.
+fn node(folder: &str) -> anyhow::Result<Task> {
+    let folder = workspace::root().join(folder);
     install::npm_packages(&folder)?;
-    let node = Task::new("node")
+    Ok(Task::new("node")
         .args(["--test", "--test-reporter=spec"])
-        .directory(&folder);
-    against_server("mqttjs", node)
+        .directory(&folder))
 }
 
 /// rumqttc, both of its protocol modules.
@@ -78,6 +102,42 @@ fn rumqttc_cargo(subcommand: &str) -> Task {
         )
 }
 
+/// Runs a suite against a `dunlin` that has a certificate, made by `dunlin tls`; and asks for one
+/// on a second port.
+fn against_tls_server(name: &str, suite: Task) -> anyhow::Result<Tally> {
+    if std::env::var(ADDRESS).is_ok() {
+        return against_server(name, suite);
+    }
+    steps::build().context("cannot build the server")?;
+    let folder = workspace::interop_target().join("tls");
+    let made = Task::new(workspace::server()).args(["tls", "init"]);
+    made.args([&folder]).run_quietly()?;
+    let made = Task::new(workspace::server()).args(["tls", "client", "alice"]);
+    made.args([&folder]).run_quietly()?;
+    let file = |name: &str| folder.join(name);
+    let config = file("dunlin.toml");
+    let text = format!(
+        "allow_anonymous = true\ntls.certfile = {:?}\ntls.keyfile = {:?}\n\n[[listener]]\naddress = '127.0.0.1:0'\n\n\
+         [[listener]]\naddress = '127.0.0.1:0'\ntls.cafile = {:?}\ntls.require_certificate = true\n",
+        file("server.pem"),
+        file("server.key"),
+        file("ca.pem"),
+    );
+    std::fs::write(&config, text)?;
+    let config = config
+        .to_str()
+        .context("the path of the workspace is no text")?;
+    let mut server = Server::start_with(name, &["-c", config])?;
+    let certified = server.next_address()?;
+    let suite = suite
+        .env(ADDRESS, server.address())
+        .env("DUNLIN_CERTIFIED_ADDRESS", certified)
+        .env("DUNLIN_CA", file("ca.pem"))
+        .env("DUNLIN_CERTIFICATE", file("alice.pem"))
+        .env("DUNLIN_KEY", file("alice.key"));
+    finish(server, suite.run())
+}
+
 /// Runs a suite against the broker that the user names, or against a `dunlin` started for it.
 fn against_server(name: &str, suite: Task) -> anyhow::Result<Tally> {
     if let Ok(address) = std::env::var(ADDRESS) {
@@ -85,8 +145,13 @@ fn against_server(name: &str, suite: Task) -> anyhow::Result<Tally> {
         return suite.run();
     }
     steps::build().context("cannot build the server")?;
-    let mut server = Server::start(name)?;
+    let server = Server::start(name)?;
     let result = suite.env(ADDRESS, server.address()).run();
+    finish(server, result)
+}
+
+/// Ends the server; a failed suite is shown what the server said last.
+fn finish(mut server: Server, result: anyhow::Result<Tally>) -> anyhow::Result<Tally> {
     match result {
         Ok(tally) if tally.failed == 0 => server.stop().map(|()| tally),
         failed => {

@@ -25,6 +25,8 @@ pub(crate) struct Server {
     address: String,
     log: PathBuf,
     copier: Option<JoinHandle<()>>,
+    /// The ports that it has named and nobody has asked for.
+    ports: mpsc::Receiver<u16>,
 }
 
 impl Server {
@@ -34,6 +36,11 @@ impl Server {
     /// # Errors
     /// It cannot be started, or does not say in time where it listens.
     pub(crate) fn start(name: &str) -> anyhow::Result<Server> {
+        Server::start_with(name, &["-p", "0"])
+    }
+
+    /// The same, with these options.
+    pub(crate) fn start_with(name: &str, options: &[&str]) -> anyhow::Result<Server> {
         let program = workspace::server();
         let log = workspace::interop_target().join(format!("dunlin-{name}.log"));
         fs::create_dir_all(workspace::interop_target())?;
@@ -41,7 +48,7 @@ impl Server {
             File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let (output, stdout) = std::io::pipe()?;
         let child = Command::new(&program)
-            .args(["-p", "0"])
+            .args(options)
             .stdin(Stdio::null())
             .stderr(stdout.try_clone()?)
             .stdout(stdout)
@@ -54,15 +61,24 @@ impl Server {
             address: String::new(),
             log,
             copier: Some(copier),
+            ports: port,
         };
-        let Ok(port) = port.recv_timeout(START_DEADLINE) else {
+        server.address = server.next_address()?;
+        Ok(server)
+    }
+
+    /// Where it listens next, in the order of its configuration.
+    ///
+    /// # Errors
+    /// It does not say so in time.
+    pub(crate) fn next_address(&mut self) -> anyhow::Result<String> {
+        let Ok(port) = self.ports.recv_timeout(START_DEADLINE) else {
             bail!(
                 "dunlin printed no \"{ANNOUNCEMENT}PORT\" within {START_DEADLINE:?}\n{}",
-                server.end()
+                self.end()
             );
         };
-        server.address = format!("127.0.0.1:{port}");
-        Ok(server)
+        Ok(format!("127.0.0.1:{port}"))
     }
 
     /// Where it listens, as `host:port`.

@@ -44,6 +44,21 @@ pub(crate) const ALL: &[Step] = &[
     tests("interop-paho-1", "paho-mqtt 1.6 (Python)", interop::paho_1),
     tests("interop-paho-2", "paho-mqtt 2 (Python)", interop::paho_2),
     tests("interop-mqttjs", "MQTT.js (Node.js)", interop::mqttjs),
+    tests(
+        "interop-websocket",
+        "MQTT.js (Node.js) over WebSocket",
+        interop::mqttjs_websocket,
+    ),
+    tests(
+        "interop-browser",
+        "MQTT.js in headless Chromium",
+        interop::browser,
+    ),
+    tests(
+        "interop-tls",
+        "paho-mqtt and Mosquitto's tools over TLS",
+        interop::tls,
+    ),
     tests("interop-rumqttc", "rumqttc (Rust)", interop::rumqttc),
 ];
 

@@ -33,8 +33,14 @@ impl Broker {
 
     /// A Dunlin of our own on `port`; 0 chooses one.
     pub(crate) fn start(port: u16) -> Self {
+        Self::start_with(port, &[])
+    }
+
+    /// The same, with more flags.
+    pub(crate) fn start_with(port: u16, flags: &[String]) -> Self {
         let mut child = dunlin()
             .args(["-p", &port.to_string()])
+            .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -1,5 +1,6 @@
 //! `dunlin pub`, `dunlin sub` and `dunlin rr`, as a user runs them.
 
+mod certificates;
 mod harness;
 mod publish;
 mod refusal;

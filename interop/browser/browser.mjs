@@ -1,0 +1,57 @@
+// Headless Chromium with an empty profile, and a page that has MQTT.js in it.
+
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import puppeteer from 'puppeteer-core';
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+const PAGE = '<!doctype html><title>MQTT</title><script src="/mqtt.js"></script>';
+
+// Starts the browser. `page()` opens a page of its own; `close()` ends everything.
+export async function start() {
+  const profile = await mkdtemp(join(tmpdir(), 'dunlin-browser-'));
+  const site = await serve();
+  const browser = await puppeteer.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: FLAGS,
+    userDataDir: profile,
+    // The certificate comes from an authority that was made for the tests.
+    acceptInsecureCerts: true,
+  });
+  return {
+    async page() {
+      const page = await browser.newPage();
+      await page.goto(`http://127.0.0.1:${site.address().port}/`);
+      return page;
+    },
+    async close() {
+      await browser.close();
+      site.close();
+      await rm(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+// Serves the page and the library, to this machine alone.
+async function serve() {
+  const library = await readFile(new URL('node_modules/mqtt/dist/mqtt.min.js', import.meta.url));
+  const server = createServer((request, response) => {
+    const isLibrary = request.url === '/mqtt.js';
+    response.setHeader('Content-Type', isLibrary ? 'text/javascript' : 'text/html');
+    response.end(isLibrary ? library : PAGE);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
