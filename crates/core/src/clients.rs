@@ -404,7 +404,7 @@ impl Clients {
             let Some(qos) = next else {
                 if session.has_queue() {
                     self.ask_for_messages(id);
-                } else if session.retained_stream_count() > 0 {
+                } else if session.is_hungry() {
                     self.hungry.push(id);
                 }
                 return;

@@ -151,6 +151,13 @@ impl Message {
         Message(ThinArc::from_header_and_slice(header, &bytes))
     }
 
+    /// A message with other properties, which is not in the log.
+    pub(crate) fn with_properties(&self, properties: Properties<'_>) -> Self {
+        let (qos, retain, expires_at) = (self.qos(), self.retain(), self.expires_at());
+        let (topic, payload) = (self.topic(), self.payload());
+        Self::assemble(topic, properties, payload, qos, retain, expires_at)
+    }
+
     /// The same message with another expiry.
     pub(crate) fn expiring_at(&self, expires_at: Timestamp) -> Self {
         let header = Header {
@@ -167,6 +174,11 @@ impl Message {
             ..self.0.header.header
         };
         Message(ThinArc::from_header_and_slice(header, &self.0.slice))
+    }
+
+    /// Whether the log says for whom it waits: it is there, and was not published with QoS 0.
+    pub(crate) fn is_due_durably(&self) -> bool {
+        self.id().is_some() && self.qos() > QoS::AtMostOnce
     }
 
     /// Stands for a message of the log that is not in memory: it has its identity and nothing else.

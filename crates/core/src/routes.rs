@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dunlin_packet::SubscriptionOptions;
+use dunlin_packet::{SubscriptionOptions, TopicFilter, TopicName};
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
@@ -65,6 +65,8 @@ pub(crate) struct Matches {
     pub(crate) peers: ShardSet,
     /// Whether anybody among all these outlives the process.
     pub(crate) durability: Durability,
+    /// Whether the log keeps the message in any case.
+    pub(crate) is_kept: bool,
     /// The topic, and how often the routes had changed when it was looked up.
     topic: String,
     changes: u64,
@@ -194,6 +196,8 @@ impl Destinations {
 /// The routing table of one shard.
 pub(crate) struct Routes {
     tree: TopicTree<Destinations>,
+    /// Filters of messages that the log keeps in any case.
+    kept: Vec<String>,
     /// Subscriptions of Sessions in this shard.
     subscriptions: usize,
     /// How often anything has changed, from 1.
@@ -201,12 +205,28 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, kept: Vec<String>) -> Self {
         Routes {
             tree: TopicTree::new(seed),
+            kept,
             subscriptions: 0,
             changes: 1,
         }
+    }
+
+    /// Whether there are messages that the log keeps in any case.
+    pub(crate) fn keeps_any(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
+    /// Whether the messages of a topic are among these.
+    pub(crate) fn keeps(&self, topic: &str) -> bool {
+        let Ok(topic) = TopicName::parse(topic) else {
+            return false;
+        };
+        let matches =
+            |filter: &String| TopicFilter::parse(filter).is_ok_and(|filter| filter.matches(topic));
+        self.kept.iter().any(matches)
     }
 
     pub(crate) fn subscriptions(&self) -> usize {
@@ -227,6 +247,7 @@ impl Routes {
         matches.groups.clear();
         matches.peers = ShardSet::EMPTY;
         matches.durability = Durability::Memory;
+        matches.is_kept = self.keeps_any() && self.keeps(topic);
         self.tree
             .matching_filters(topic, &mut |filter, destinations: &Destinations| {
                 if destinations.durable > 0 {

@@ -228,6 +228,7 @@ impl Groups {
             return None;
         }
         let waiting = group.queue.iter().map(|(sequence, waiting)| match waiting {
+            Waiting::Whole(message) if !message.is_due_durably() => (*sequence, MessageId::NONE, 0),
             Waiting::Whole(message) => (*sequence, message.id(), message.size() as u32),
             Waiting::Parked(id, size) => (*sequence, *id, *size),
         });
@@ -473,7 +474,7 @@ impl Group {
             }
         }
         let sequence = self.next_sequence();
-        let is_logged = self.log_id.is_some() && message.id().is_some();
+        let is_logged = self.log_id.is_some() && message.is_due_durably();
         let waiting = match is_logged && (!there || self.queue.len() >= Self::WHOLE) {
             true => Waiting::Parked(
                 message.id(),

@@ -19,6 +19,7 @@ use crate::id::{ConnectionId, SessionId};
 use crate::journal::{Holder, LogId, RecordedWill};
 use crate::message::Message;
 use crate::policy::{self, Action, Grant};
+use crate::replay::Replay;
 use crate::retained::RetainedStreams;
 use crate::time::Timestamp;
 
@@ -60,6 +61,8 @@ struct Rarities {
     /// By group.
     memberships: BTreeMap<Arc<str>, u64>,
     retained_streams: RetainedStreams,
+    /// What it reads of the log.
+    replays: Vec<Replay>,
 }
 
 /// A Will Message that may become due.
@@ -166,7 +169,8 @@ impl Session {
     /// Subscriptions, shared ones included.
     pub(crate) fn subscription_count(&self) -> usize {
         let shared = |rarities: &Rarities| rarities.memberships.len();
-        self.subscriptions.len() + self.rarities.as_deref().map_or(0, shared)
+        let replays = self.replays().len();
+        self.subscriptions.len() + replays + self.rarities.as_deref().map_or(0, shared)
     }
 
     /// Memberships by group, `{ShareName}/{filter}`.
@@ -177,7 +181,9 @@ impl Session {
     /// Frees what is there only for memberships and Retained Messages, when there are none.
     pub(crate) fn forget_rarities(&mut self) {
         self.rarities.take_if(|rarities| {
-            rarities.memberships.is_empty() && rarities.retained_streams.len() == 0
+            rarities.memberships.is_empty()
+                && rarities.retained_streams.len() == 0
+                && rarities.replays.is_empty()
         });
     }
 
@@ -191,9 +197,25 @@ impl Session {
         &mut self.rarities.get_or_insert_default().retained_streams
     }
 
+    /// What it reads of the log.
+    pub(crate) fn replays(&self) -> &[Replay] {
+        self.rarities
+            .as_deref()
+            .map_or(&[], |rarities| &rarities.replays)
+    }
+
+    pub(crate) fn replays_mut(&mut self) -> &mut Vec<Replay> {
+        &mut self.rarities.get_or_insert_default().replays
+    }
+
+    /// Whether it can be sent something that has still to be asked for.
+    pub(crate) fn is_hungry(&self) -> bool {
+        self.retained_stream_count() > 0 || self.replays().iter().any(|replay| !replay.asked)
+    }
+
     /// Whether it has a use for room in its connection's output.
     pub(crate) fn wants_room(&self) -> bool {
-        self.has_queue() || self.retained_stream_count() > 0
+        self.has_queue() || self.is_hungry()
     }
 
     /// Whether anything waits to be sent.

@@ -241,6 +241,7 @@ impl Shard {
             .set(Timer::Session(id), &mut session.expires_at, expires_at);
         self.clients
             .record_later(id, |session| Record::Detached { session, at: now });
+        self.end_replays(id);
         self.suspend_memberships(id);
         self.drop_queued_qos0(id);
         self.clients.park(id);
@@ -276,9 +277,8 @@ impl Shard {
             None => will.message,
         };
         if self.clients.sessions[id].may(Action::Publish, message.topic()) {
-            let is_logged = message.qos() > QoS::AtMostOnce
-                && self.log_room == LogRoom::Enough
-                && (message.retain() || self.is_durably_wanted(message.topic()));
+            let is_logged = self.log_room == LogRoom::Enough
+                && self.is_to_be_logged(message.qos(), message.retain(), message.topic());
             let message = match is_logged {
                 true => message.identified(self.next_message_id()),
                 false => message,

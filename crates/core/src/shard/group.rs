@@ -47,7 +47,7 @@ impl Shard {
     pub(super) fn offer(&mut self, now: Timestamp, id: GroupId, message: &Message) {
         self.clients.counters.due += 1;
         let group = self.groups.log_id(id);
-        let is_logged = group.is_some() && message.id().is_some();
+        let is_logged = group.is_some() && message.is_due_durably();
         let offered = self.groups.offer(id, message, &self.clients.limits);
         if is_logged && !matches!(offered, Offered::Full | Offered::NobodyThere) {
             let size = u32::try_from(message.size()).unwrap_or(u32::MAX);

@@ -29,6 +29,7 @@ mod own;
 mod peers;
 mod publish;
 mod receive;
+mod replay;
 mod restore;
 mod retain;
 mod subscribe;
@@ -49,6 +50,7 @@ use crate::message::Message;
 use crate::output::Output;
 use crate::peer::PeerMessage;
 use crate::policy::{Decision, Origin, Policy};
+use crate::replay::{ReplayStart, Replayed};
 use crate::retained::Retained;
 use crate::routes::{Matches, Routes};
 use crate::settlement::{Settlement, Ticket};
@@ -124,6 +126,16 @@ pub enum Input<'a> {
         /// In the order of the request; none where a message cannot be read. All are taken out.
         messages: &'a mut Vec<(MessageId, Option<Message>)>,
     },
+    /// The next part of a replay that was asked for with [`Shard::take_replay_reads`].
+    Replay {
+        /// Who has asked.
+        reader: Reader,
+        /// Messages, in the order of the log; all are taken out. At least one, unless it was a long
+        /// way to the next.
+        messages: &'a mut Vec<Replayed>,
+        /// Where to go on: in a [`ReplayStart::Cursor`].
+        next: u64,
+    },
     /// The log has room again, or has none.
     Room(LogRoom),
     /// Old parts of the log are to become free: the shard tells anew all that is recorded of it,
@@ -166,6 +178,8 @@ enum Wants {
     Session(SessionId, LogId),
     /// A Shared Subscription, and what it is called in the log.
     Group(GroupId, LogId),
+    /// A Session, and its shard's number for the replay.
+    Replay(SessionId, u64),
 }
 
 /// What the driver is to do with a connection.
@@ -204,6 +218,10 @@ pub struct ShardConfig {
     pub limits: Limits,
     /// Whether anything outlives the process.
     pub durability: Durability,
+    /// Topic Filters: the messages that one of them matches are in the log whether somebody needs
+    /// them or not, and can be read again with `$replay/`. How long they stay there is the driver's
+    /// matter.
+    pub replayable: Vec<String>,
     /// What Response Information begins with, for Clients that request it; the Client Identifier
     /// follows.
     pub response_topic_prefix: String,
@@ -219,6 +237,7 @@ impl ShardConfig {
             seed,
             limits: Limits::default(),
             durability: Durability::Memory,
+            replayable: Vec::new(),
             response_topic_prefix,
         }
     }
@@ -246,6 +265,8 @@ pub struct Shard {
     log_room: LogRoom,
     /// What Shared Subscriptions want to read.
     group_reads: Vec<(GroupId, Vec<MessageId>)>,
+    /// What replays want to read.
+    replay_reads: Vec<(Reader, ReplayStart)>,
     /// How far all that is recorded has been told anew.
     checkpoint: Option<Checkpoint>,
     policy: Box<dyn Policy>,
@@ -274,6 +295,7 @@ impl Shard {
             seed,
             limits,
             durability,
+            replayable,
             response_topic_prefix,
         } = config;
         assert!(
@@ -292,8 +314,9 @@ impl Shard {
             restoring: None,
             log_room: LogRoom::Enough,
             group_reads: Vec::new(),
+            replay_reads: Vec::new(),
             checkpoint: None,
-            routes: Routes::new(own ^ 1),
+            routes: Routes::new(own ^ 1, replayable),
             matches: Matches::default(),
             retained: Retained::new(own ^ 2),
             groups: Groups::new(own ^ 3),
@@ -341,6 +364,15 @@ impl Shard {
             Input::Room(room) => self.log_room = room,
             Input::Publish { message } => self.publish_own(now, message),
             Input::Limit { limits } => self.limit(limits),
+            Input::Replay {
+                reader: Reader(wants),
+                messages,
+                next,
+            } => {
+                if let Wants::Replay(session, number) = wants {
+                    self.replay(now, session, number, std::mem::take(messages), next);
+                }
+            }
             Input::Due => self.due(now),
             Input::Stop => self.stop(now),
         }
@@ -367,6 +399,7 @@ impl Shard {
                     self.group_read(now, id, messages);
                 }
             }
+            Wants::Replay(..) => {}
         }
     }
 
@@ -382,6 +415,7 @@ impl Shard {
             {
                 reads += 1;
                 self.ask_for_retained(session);
+                self.ask_for_replay(session);
             } else {
                 break;
             }
@@ -487,6 +521,12 @@ impl Shard {
         for (id, messages) in self.group_reads.drain(..) {
             into.push((Reader(Wants::Group(id, self.groups.log_id(id))), messages));
         }
+    }
+
+    /// The parts of the log that Sessions want to read, and from where on; appended to `into`. One
+    /// that has nothing in it yet is answered, with [`Input::Replay`], when something is stable.
+    pub fn take_replay_reads(&mut self, into: &mut Vec<(Reader, ReplayStart)>) {
+        into.append(&mut self.replay_reads);
     }
 
     /// What happened, for logs and traces.

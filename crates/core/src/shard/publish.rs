@@ -96,10 +96,12 @@ impl Shard {
                 reason
             }
             None => {
-                let is_logged = publish.qos > QoS::AtMostOnce
-                    && (publish.retain || self.is_durably_wanted(topic));
+                let mut is_logged = self.is_to_be_logged(publish.qos, publish.retain, topic);
                 if is_logged && self.log_room == LogRoom::Full {
-                    return self.refuse_for_full_log(id, publish);
+                    if publish.qos > QoS::AtMostOnce {
+                        return self.refuse_for_full_log(id, publish);
+                    }
+                    is_logged = false;
                 }
                 let number = match is_logged {
                     true => self.next_message_id(),
@@ -235,7 +237,7 @@ impl Shard {
         if self.clients.settlement.has_log() && (is_retained || message.id().is_some()) {
             let publisher = publisher.and_then(|id| self.clients.sessions.get(id));
             let route = Route {
-                crosses: !matches.peers.is_empty(),
+                crosses: message.qos() > QoS::AtMostOnce && !matches.peers.is_empty(),
                 publisher: publisher.map_or(LogId::NONE, |session| session.log_id),
             };
             self.record_message(message.clone(), route);
@@ -279,6 +281,16 @@ impl Shard {
             true => Record::Retained { message, route },
             false => Record::Message { message, route },
         });
+    }
+
+    /// Whether a message needs a record that can be read back.
+    pub(super) fn is_to_be_logged(&mut self, qos: QoS, retain: bool, topic: &str) -> bool {
+        if !self.clients.settlement.has_log() {
+            return false;
+        }
+        self.routes.find(topic, &mut self.matches);
+        let is_durable = retain || self.matches.durability == Durability::Log;
+        qos > QoS::AtMostOnce && is_durable || self.matches.is_kept
     }
 
     /// Whether somebody who outlives the process wants the messages of a topic.

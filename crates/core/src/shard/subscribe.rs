@@ -17,6 +17,7 @@ use crate::id::{ConnectionId, SessionId};
 use crate::journal::{Durability, Record};
 use crate::peer::PeerMessage;
 use crate::policy::Action;
+use crate::replay::Asked;
 use crate::retained::RetainedStream;
 use crate::routes::{Interest, Subscribed, Subscription};
 use crate::session::SubscriptionIds;
@@ -86,6 +87,10 @@ impl Shard {
         };
         if filter.levels().count() > limits.topic_levels + 2 {
             return Ok(ReasonCode::TopicFilterInvalid);
+        }
+        if let Some(asked) = Asked::parse(text) {
+            let (qos, id) = (wanted.options.qos, wanted.id);
+            return Ok(self.subscribe_to_replay(session, text, asked, qos, id));
         }
         let known = &self.clients.sessions[session];
         let all = self.routes.subscriptions() + self.memberships.len();
@@ -225,6 +230,9 @@ impl Shard {
 
     /// Ends a subscription. False: there was none.
     pub(super) fn unsubscribe_from(&mut self, session: SessionId, filter: &str) -> bool {
+        if self.end_replay(session, filter) {
+            return true;
+        }
         let ended = match filter.strip_prefix("$share/") {
             Some(group) => self.leave_group(session, group),
             None => self.end_subscription(session, filter),

@@ -1,10 +1,10 @@
-//! A log without room: what would have to be durable is refused by name, everything else goes on.
+//! What the log makes visible to Clients: that it has no room, and replays of what it keeps.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dunlin_core::{
-    AllowAll, Command, ConnectionId, Durability, Input, LogRoom, Shard, ShardConfig, ShardId,
-    Timestamp,
+    AllowAll, Command, ConnectionId, Durability, Input, LogRoom, Message, Reader, ReplayStart,
+    Replayed, Shard, ShardConfig, ShardId, Timestamp,
 };
 use dunlin_packet::{
     Connect, Framing, Packet, PacketId, Properties, PropertiesBuf, Property, ProtocolVersion,
@@ -13,20 +13,64 @@ use dunlin_packet::{
 
 const NOW: Timestamp = Timestamp::from_millis(1);
 
-/// A shard with a log, whose records are stable at once.
-struct Broker(Shard);
+/// A shard with a log, whose records are stable at once, and the messages in it.
+struct Broker(Shard, Vec<Message>, Vec<(Reader, ReplayStart)>);
 
 impl Broker {
     fn new() -> Self {
         let mut config = ShardConfig::new(ShardId::new(0), 1, 7);
         config.durability = Durability::Log;
-        Broker(Shard::new(config, Box::new(AllowAll)))
+        config.replayable = vec!["kept/#".to_owned()];
+        Broker(
+            Shard::new(config, Box::new(AllowAll)),
+            Vec::new(),
+            Vec::new(),
+        )
     }
 
     fn tell(&mut self, input: Input<'_>) {
         self.0.handle(NOW, input);
-        let records = self.0.take_records(&mut Vec::new());
+        let mut appended = Vec::new();
+        let records = self.0.take_records(&mut appended);
+        let messages = appended
+            .iter()
+            .filter_map(|record| record.message().cloned());
+        self.1.extend(messages);
         self.0.handle(NOW, Input::Committed { records });
+    }
+
+    /// Answers what replays want to read, at most two messages each; gives how many had anything.
+    fn read(&mut self) -> usize {
+        let mut answered = 0;
+        self.0.take_replay_reads(&mut self.2);
+        for (reader, from) in std::mem::take(&mut self.2) {
+            let first = match from {
+                ReplayStart::First | ReplayStart::Time(_) => 0,
+                ReplayStart::After(position) => position as usize + 1,
+                ReplayStart::Cursor(next) => next as usize,
+            };
+            let part = self.1.iter().enumerate().skip(first).take(2);
+            let mut messages: Vec<_> = part
+                .map(|(position, message)| Replayed {
+                    position: position as u64,
+                    at: NOW,
+                    message: message.clone(),
+                })
+                .collect();
+            if messages.is_empty() {
+                self.2.push((reader, from));
+            } else {
+                answered += 1;
+                let next = (first + messages.len()) as u64;
+                let messages = &mut messages;
+                self.tell(Input::Replay {
+                    reader,
+                    messages,
+                    next,
+                });
+            }
+        }
+        answered
     }
 
     fn connect(&mut self, n: u32, version: ProtocolVersion, expiry: u32) -> ConnectionId {
@@ -150,4 +194,54 @@ fn new_durable_work_is_refused_and_the_rest_goes_on() {
     broker.publish(volatile, v5, "durable/3");
     assert!(broker.heard(volatile, v5)[0].contains("Success"));
     assert!(broker.heard(durable, v5)[0].contains("durable/3"));
+}
+
+#[test]
+fn a_replay_is_what_was_and_then_what_comes() {
+    let v5 = ProtocolVersion::V5;
+    let mut broker = Broker::new();
+    let publisher = broker.connect(1, v5, 0);
+    for n in 0..5 {
+        broker.publish(publisher, v5, &format!("kept/{n}"));
+        broker.publish(publisher, v5, "not kept");
+    }
+    assert_eq!(broker.1.len(), 5, "nobody else needs a message");
+    let reader = broker.connect(2, v5, 0);
+    broker.heard(reader, v5);
+    broker.subscribe(reader, "$replay/@1/kept/#");
+    let mut heard = broker.heard(reader, v5);
+    assert!(heard.remove(0).contains("SubAck"));
+    while broker.read() > 0 {
+        heard.append(&mut broker.heard(reader, v5));
+    }
+    broker.publish(publisher, v5, "kept/new");
+    assert_eq!(
+        broker.heard(reader, v5),
+        [] as [&str; 0],
+        "it comes by the log"
+    );
+    let acknowledge = |broker: &mut Broker, n| {
+        let mut bytes = Vec::new();
+        let (reason, properties) = (dunlin_packet::ReasonCode::Success, Properties::EMPTY);
+        let packet_id = PacketId::new(n).unwrap();
+        let puback = dunlin_packet::PubAck {
+            packet_id,
+            reason,
+            properties,
+        };
+        Packet::PubAck(puback).encode(v5, &mut bytes);
+        let (connection, bytes) = (reader, &bytes);
+        broker.tell(Input::Received { connection, bytes });
+    };
+    (1..=3).for_each(|n| acknowledge(&mut broker, n));
+    broker.read();
+    heard.append(&mut broker.heard(reader, v5));
+    let shown: Vec<_> = ["kept/2", "kept/3", "kept/4", "kept/new"].into();
+    assert_eq!(heard.len(), shown.len(), "{heard:?}");
+    for (n, (packet, topic)) in heard.iter().zip(shown).enumerate() {
+        let position = format!("\"log-position\", \"{}\"", n + 2);
+        assert!(packet.contains(topic), "{packet}");
+        assert!(packet.contains(&position), "{packet}");
+        assert!(packet.contains("1970-01-01T00:00:00.001Z"), "{packet}");
+    }
 }
