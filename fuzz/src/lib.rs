@@ -2,3 +2,5 @@
 
 pub mod operations;
 pub mod packet_bytes;
+pub mod proxy_header;
+pub mod websocket;

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, anyhow};
 use dunlin_net::{
     ClientCertificates, ListenError, ListenerId, ListenerOptions, ListeningSocket, Origins, Place,
-    Proxies, Reactor, TlsServer, TlsSettings,
+    Proxies, Reactor, TlsError, TlsServer, TlsSettings,
 };
 
 use super::config::{
@@ -45,6 +45,8 @@ struct Door {
 /// The TLS files of one listener.
 #[derive(Clone)]
 struct Certificates {
+    /// The place of the listener in the configuration.
+    number: usize,
     listener: String,
     tls: TlsServer,
 }
@@ -85,6 +87,7 @@ impl Listeners {
             .with_context(|| format!("listener {}", listener.name))?;
         self.certificates
             .extend(tls.clone().map(|tls| Certificates {
+                number: id.0 as usize,
                 listener: listener.name.clone(),
                 tls,
             }));
@@ -130,6 +133,16 @@ impl Listeners {
         self.certificates.iter().for_each(Certificates::reload);
     }
 
+    /// Takes over what `config` says about the TLS of its listeners, the same ones as before.
+    pub(super) fn take_over(&self, config: &Config) {
+        for one in &self.certificates {
+            let listener = config.listeners.get(one.number);
+            if let Some(tls) = listener.and_then(|listener| listener.tls.as_ref()) {
+                one.log(one.tls.replace(settings(tls)));
+            }
+        }
+    }
+
     /// Watches the files of certificates from a thread of its own, as long as the process runs.
     pub(super) fn watch_certificates(&self) -> anyhow::Result<()> {
         if self.certificates.is_empty() {
@@ -172,8 +185,12 @@ fn watch(certificates: &[Certificates]) {
 
 impl Certificates {
     fn reload(&self) {
+        self.log(self.tls.reload());
+    }
+
+    fn log(&self, outcome: Result<(), TlsError>) {
         let listener = &self.listener;
-        match self.tls.reload() {
+        match outcome {
             Ok(()) => tracing::info!(listener, "certificates read again"),
             Err(error) => {
                 tracing::error!(listener, "certificates stay as they were: {error}");

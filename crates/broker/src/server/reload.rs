@@ -46,6 +46,7 @@ impl Running {
         }
         let config = &self.loaded.config;
         self.log.set(&config.log);
+        self.listeners.take_over(config);
         self.sys.set_interval(config.sys_interval);
         let limits = Arc::new(config.limits.clone());
         for post in &self.posts {

@@ -128,13 +128,22 @@ impl Broker {
         found.unwrap_or_else(|| panic!("the log has no line with {parts:?}"))
     }
 
+    /// Has it read files again.
+    pub(crate) fn hang_up(&self) {
+        self.signal(rustix::process::Signal::HUP);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = i32::try_from(self.child.id()).expect("a process");
+        let id = rustix::process::Pid::from_raw(id).expect("a process");
+        rustix::process::kill_process(id, signal).expect("it lives");
+    }
+
     /// A number that stands before these words in the broker's counters, as they are now.
     #[track_caller]
     pub(crate) fn counter(&self, words: &str) -> u64 {
         let from = self.log.lines.lock().expect("no panic").len();
-        let id = i32::try_from(self.child.id()).expect("a process");
-        let id = rustix::process::Pid::from_raw(id).expect("a process");
-        rustix::process::kill_process(id, rustix::process::Signal::USR1).expect("it lives");
+        self.signal(rustix::process::Signal::USR1);
         let last = "deliveries: ";
         let complete = self.log.wait_for(from, |line| line.contains(last));
         assert!(complete.is_some(), "no counters on SIGUSR1");

@@ -7,3 +7,4 @@ mod flood;
 mod malformed;
 mod silence;
 mod subscriptions;
+mod transports;
