@@ -240,7 +240,7 @@ impl Clients {
             return self.drop_delivery(id, delivery, DropReason::NotAuthorized);
         }
         let Some(connection) = session.connection else {
-            if delivery.qos == QoS::AtMostOnce {
+            if delivery.qos == QoS::AtMostOnce && !self.limits.queue_qos0 {
                 return self.drop_delivery(id, delivery, DropReason::NotConnected);
             }
             return self.enqueue(id, delivery);

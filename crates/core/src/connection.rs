@@ -10,7 +10,7 @@
 //!      └───────────────────────────────────────────▲
 //! ```
 
-use dunlin_packet::{PacketType, ProtocolVersion};
+use dunlin_packet::{PacketType, ProtocolVersion, QoS};
 use hashbrown::HashMap;
 
 use crate::fault::Violation;
@@ -53,6 +53,10 @@ pub(crate) struct Connection {
     pub(crate) send_quota: u16,
     /// Messages of QoS 1 and 2 from the Client that have not been acknowledged.
     pub(crate) unacknowledged: u16,
+    /// The highest QoS that the Client may publish with and subscribe to.
+    pub(crate) maximum_qos: QoS,
+    /// Topic Aliases that the Client may use: what CONNACK has said, or is to say.
+    pub(crate) topic_aliases_in: u16,
     /// Maximum Packet Size of the Client.
     pub(crate) maximum_packet_size: u32,
     /// One and a half times the Keep Alive in milliseconds; 0: no limit.
@@ -84,6 +88,8 @@ impl Connection {
             dirty: false,
             send_quota: 0,
             unacknowledged: 0,
+            maximum_qos: QoS::ExactlyOnce,
+            topic_aliases_in: 0,
             maximum_packet_size: u32::MAX,
             silence_allowed: 0,
             last_received: now,

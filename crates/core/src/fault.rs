@@ -31,6 +31,12 @@ pub enum Violation {
     /// A Topic Name with more levels than the broker takes.
     #[error("a Topic Name has more levels than are allowed")]
     TopicTooDeep,
+    /// A PUBLISH with a QoS above the Maximum QoS of its listener.
+    #[error("QoS {0} is above Maximum QoS")]
+    QoSAboveMaximum(u8),
+    /// A PUBLISH with RETAIN, where CONNACK has said that nothing is retained.
+    #[error("messages are not retained here")]
+    RetainNotAvailable,
     /// A payload that is not the UTF-8 that its Payload Format Indicator promises, at QoS 0.
     #[error("the payload is not UTF-8 as its Payload Format Indicator says")]
     PayloadNotUtf8,
@@ -55,6 +61,8 @@ impl Violation {
             Violation::ReceiveMaximumExceeded => ReasonCode::ReceiveMaximumExceeded,
             Violation::TopicAliasAboveMaximum(_) => ReasonCode::TopicAliasInvalid,
             Violation::TopicTooDeep => ReasonCode::TopicNameInvalid,
+            Violation::QoSAboveMaximum(_) => ReasonCode::QoSNotSupported,
+            Violation::RetainNotAvailable => ReasonCode::RetainNotSupported,
             Violation::PayloadNotUtf8 => ReasonCode::PayloadFormatInvalid,
             _ => ReasonCode::ProtocolError,
         }
@@ -71,6 +79,8 @@ impl Violation {
             Violation::TopicAliasUnknown(_) => "MQTT-3.3.2-7",
             Violation::SubscriptionIdentifierInPublish => "MQTT-3.3.4-6",
             Violation::TopicTooDeep => "limit topic_levels",
+            Violation::QoSAboveMaximum(_) => "MQTT-3.2.2-11",
+            Violation::RetainNotAvailable => "MQTT-3.2.2-14",
             Violation::PayloadNotUtf8 => "MQTT-3.3.2-4",
             Violation::SessionExpiryRaised => "MQTT-3.1.2-23",
             Violation::AuthenticationMethodChanged => "MQTT-4.12.0-5",

@@ -35,6 +35,7 @@ mod session;
 mod settlement;
 mod shard;
 mod shared;
+mod terms;
 mod time;
 mod timers;
 pub mod topic_tree;
@@ -54,4 +55,5 @@ pub use policy::{Access, Action, AllowAll, Decision, Grant, Origin, Policy, Refu
 pub use replay::{ReplayStart, Replayed};
 pub use session::SubscriptionIds;
 pub use shard::{Command, Gauges, Input, LogRoom, Reader, Shard, ShardConfig};
+pub use terms::Terms;
 pub use time::Timestamp;

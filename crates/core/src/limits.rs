@@ -8,6 +8,17 @@ use std::time::Duration;
 /// is counted in [`Counters`](crate::Counters).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Whether messages may be retained; announced as Retain Available. If not, a PUBLISH with RETAIN
+    /// closes its connection with Retain not supported (0x9A), and a CONNECT with such a Will is
+    /// refused with that.
+    pub retain_available: bool,
+    /// Whether messages of QoS 0 wait for Sessions without a connection. Their bounds are those of the
+    /// queue.
+    pub queue_qos0: bool,
+    /// Bytes of the payload of a PUBLISH. A larger message is not accepted: at QoS 1 and 2 a publisher
+    /// of 5.0 is told Implementation specific error (0x83), others are not. `None`: as large as a
+    /// packet may be.
+    pub payload_size: Option<u32>,
     /// Bytes of the largest Control Packet that is accepted; announced as Maximum Packet Size.
     /// A larger one closes its connection with Packet too large (0x95).
     pub packet_size: u32,
@@ -88,6 +99,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
+            retain_available: true,
+            queue_qos0: false,
+            payload_size: None,
             packet_size: 1024 * 1024,
             receive_maximum: 64,
             in_flight: 64,

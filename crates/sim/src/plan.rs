@@ -241,6 +241,9 @@ fn generous_limits(rng: &mut Rng) -> Limits {
 /// Everything is too small.
 fn tiny_limits(rng: &mut Rng) -> Limits {
     Limits {
+        retain_available: true,
+        queue_qos0: false,
+        payload_size: None,
         packet_size: 8192,
         receive_maximum: rng.pick(&[1, 3]),
         in_flight: rng.pick(&[1, 3]),

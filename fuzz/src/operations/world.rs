@@ -36,6 +36,9 @@ pub(super) struct World {
 
 fn limits(input: &mut Input<'_>) -> Limits {
     Limits {
+        retain_available: true,
+        queue_qos0: false,
+        payload_size: None,
         packet_size: 128,
         receive_maximum: 3,
         in_flight: 2,

@@ -247,8 +247,11 @@ impl Shard {
         self.clients.park(id);
     }
 
-    /// QoS 0 messages do not wait for a Client to come back.
+    /// QoS 0 messages do not wait for a Client to come back, unless that is wanted.
     fn drop_queued_qos0(&mut self, id: SessionId) {
+        if self.clients.limits.queue_qos0 {
+            return;
+        }
         let is_qos0 = |delivery: &Delivery, _| delivery.qos == QoS::AtMostOnce;
         let dropped = self
             .clients

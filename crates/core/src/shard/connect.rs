@@ -2,7 +2,7 @@
 
 use dunlin_packet::{
     ConnAck, Connect, Frame, Malformed, Packet, PacketType, Properties, PropertiesBuf, Property,
-    ProtocolVersion, ReasonCode,
+    ProtocolVersion, QoS, ReasonCode,
 };
 
 use super::receive::Flow;
@@ -103,6 +103,9 @@ impl Shard {
         let connection = self.clients.connections.get_mut(id);
         let assigned = connection.and_then(|connection| connection.assigned.take());
         let client_id = assigned.as_deref().unwrap_or(connect.client_id);
+        if let Some(reason) = self.will_refusal(id, connect) {
+            return Err(self.refuse(id, client_id, &Refusal::new(reason)));
+        }
         let mut known = self.clients.sessions.find(client_id);
         let limits = &self.clients.limits;
         let is_new = known.is_none() || connect.clean_start;
@@ -163,6 +166,17 @@ impl Shard {
         self.resume_memberships(session);
         self.clients.pump(now, session);
         Ok(())
+    }
+
+    /// Why the Will of a CONNECT cannot be kept, if it cannot. `[MQTT-3.2.2-12]`, `[MQTT-3.2.2-13]`
+    fn will_refusal(&self, id: ConnectionId, connect: &Connect<'_>) -> Option<ReasonCode> {
+        let will = connect.will?;
+        let highest = self.clients.connections.get(id)?.maximum_qos;
+        if will.qos > highest {
+            return Some(ReasonCode::QoSNotSupported);
+        }
+        let cannot = will.retain && !self.clients.limits.retain_available;
+        cannot.then_some(ReasonCode::RetainNotSupported)
     }
 
     /// Ties a Session to the connection that serves it from now on. Gives the Session Expiry
@@ -231,6 +245,7 @@ impl Shard {
         let mut properties = PropertiesBuf::default();
         if connect.version == ProtocolVersion::V5 {
             self.connack_properties(
+                id,
                 connect,
                 session_expiry_interval,
                 acceptance,
@@ -247,6 +262,7 @@ impl Shard {
 
     fn connack_properties(
         &self,
+        id: ConnectionId,
         connect: &Connect<'_>,
         session_expiry_interval: u32,
         acceptance: &Acceptance<'_>,
@@ -261,8 +277,15 @@ impl Shard {
         if let Some(assigned) = acceptance.assigned {
             properties.push(Property::AssignedClientIdentifier(assigned));
         }
-        if limits.topic_aliases_in > 0 {
-            properties.push(Property::TopicAliasMaximum(limits.topic_aliases_in));
+        let connection = self.clients.connections.get(id);
+        if let Some(connection) = connection.filter(|it| it.maximum_qos < QoS::ExactlyOnce) {
+            properties.push(Property::MaximumQoS(connection.maximum_qos as u8));
+        }
+        if !limits.retain_available {
+            properties.push(Property::RetainAvailable(0));
+        }
+        if let Some(connection) = connection.filter(|it| it.topic_aliases_in > 0) {
+            properties.push(Property::TopicAliasMaximum(connection.topic_aliases_in));
         }
         let keep_alive = effective_keep_alive(connect.keep_alive, limits.keep_alive);
         if keep_alive != connect.keep_alive {

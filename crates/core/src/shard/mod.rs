@@ -55,6 +55,7 @@ use crate::retained::Retained;
 use crate::routes::{Matches, Routes};
 use crate::settlement::{Settlement, Ticket};
 use crate::shared::{GroupId, Groups, Membership};
+use crate::terms::Terms;
 use crate::time::Timestamp;
 use crate::timers::Timer;
 use checkpoint::Checkpoint;
@@ -216,6 +217,8 @@ pub struct ShardConfig {
     pub seed: u64,
     /// The bounds of everything.
     pub limits: Limits,
+    /// What each listener allows, by its number; a listener without terms has the default ones.
+    pub terms: Vec<Terms>,
     /// Whether anything outlives the process.
     pub durability: Durability,
     /// Topic Filters: the messages that one of them matches are in the log whether somebody needs
@@ -236,6 +239,7 @@ impl ShardConfig {
             shards,
             seed,
             limits: Limits::default(),
+            terms: Vec::new(),
             durability: Durability::Memory,
             replayable: Vec::new(),
             response_topic_prefix,
@@ -270,6 +274,7 @@ pub struct Shard {
     /// How far all that is recorded has been told anew.
     checkpoint: Option<Checkpoint>,
     policy: Box<dyn Policy>,
+    terms: Vec<Terms>,
     response_topic_prefix: String,
     /// Hashes Client Identifiers, topics and groups to their shard; the same in all shards.
     placement: FixedState,
@@ -294,6 +299,7 @@ impl Shard {
             shards,
             seed,
             limits,
+            terms,
             durability,
             replayable,
             response_topic_prefix,
@@ -324,6 +330,7 @@ impl Shard {
             streams: BTreeMap::new(),
             owed: Vec::new(),
             policy,
+            terms,
             response_topic_prefix,
             placement,
             random: own ^ id.index() as u64,
@@ -341,7 +348,7 @@ impl Shard {
         let now = self.now;
         match input {
             Input::Opened { connection } => self.opened(now, connection),
-            Input::Identified { connection, origin } => self.policy.opened(connection, origin),
+            Input::Identified { connection, origin } => self.identified(connection, origin),
             Input::Received { connection, bytes } => self.received(now, connection, bytes),
             Input::Written { connection, bytes } => self.written(now, connection, bytes),
             Input::Lost { connection } => self.close(now, connection, Ending::ConnectionLost),

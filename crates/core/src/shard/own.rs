@@ -30,8 +30,9 @@ impl Shard {
         }
     }
 
-    /// Keeps to other limits from now on. What is above them already stays; what was announced to a
-    /// Client holds for as long as it is connected.
+    /// Keeps to other limits from now on. What is above them already stays. Clients that are connected
+    /// are held to them as well, whatever their CONNACK has announced; but for Topic Aliases, which
+    /// belong to the connection.
     pub(super) fn limit(&mut self, limits: &Limits) {
         self.clients.limits.clone_from(limits);
     }

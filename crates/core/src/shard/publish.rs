@@ -45,10 +45,10 @@ impl Shard {
         }
         if let Some(alias) = publish.properties.topic_alias() {
             // The aliases are set aside meanwhile, so that a Topic Name can be borrowed from them.
-            let maximum = self.clients.limits.topic_aliases_in;
             let Some(connection) = self.clients.connections.get_mut(id) else {
                 return Ok(());
             };
+            let maximum = connection.topic_aliases_in;
             let mut aliases = connection
                 .aliases_in
                 .take()
@@ -77,7 +77,11 @@ impl Shard {
         if topic.len() >= limit && levels() > limit {
             return Err(Violation::TopicTooDeep.into());
         }
+        if publish.retain && !self.clients.limits.retain_available {
+            return Err(Violation::RetainNotAvailable.into());
+        }
         if publish.qos > QoS::AtMostOnce {
+            self.check_maximum_qos(id, publish.qos)?;
             self.check_receive_maximum(id)?;
         }
         if publish.qos == QoS::ExactlyOnce && self.is_repeated(session, publish) {
@@ -149,6 +153,15 @@ impl Shard {
         Ok(())
     }
 
+    /// Whether a Client may publish with this QoS. `[MQTT-3.2.2-11]`
+    fn check_maximum_qos(&self, id: ConnectionId, qos: QoS) -> Result<(), Ending> {
+        let connection = self.clients.connections.get(id);
+        match connection.is_some_and(|connection| qos > connection.maximum_qos) {
+            true => Err(Violation::QoSAboveMaximum(qos as u8).into()),
+            false => Ok(()),
+        }
+    }
+
     /// Only a Client of 5.0 knows the Receive Maximum. `[MQTT-3.3.4-9]`
     fn check_receive_maximum(&mut self, id: ConnectionId) -> Result<(), Violation> {
         let maximum = self.clients.limits.receive_maximum;
@@ -194,6 +207,10 @@ impl Shard {
     ) -> Option<ReasonCode> {
         if !self.clients.sessions[session].may(Action::Publish, topic) {
             return Some(ReasonCode::NotAuthorized);
+        }
+        let largest = self.clients.limits.payload_size.unwrap_or(u32::MAX);
+        if publish.payload.len() > largest as usize {
+            return Some(ReasonCode::ImplementationSpecificError);
         }
         // [MQTT-3.3.2-4]
         let is_text = publish.properties.payload_format_indicator() == Some(1);

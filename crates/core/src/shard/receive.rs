@@ -6,6 +6,7 @@ use super::{Command, Shard};
 use crate::connection::{Connection, Phase, is_a_clients};
 use crate::fault::{Ending, Violation};
 use crate::id::{ConnectionId, SessionId, ShardId};
+use crate::policy::Origin;
 use crate::time::Timestamp;
 use crate::timers::Timer;
 
@@ -26,9 +27,24 @@ impl Shard {
         self.clients
             .timers
             .set(timer, &mut connection.deadline, deadline);
+        connection.topic_aliases_in = self.clients.limits.topic_aliases_in;
         self.clients.connections.insert(connection);
         if self.stopping {
             self.close(now, id, Ending::ShuttingDown);
+        }
+    }
+
+    /// It is known where a connection comes from: the terms of its listener hold.
+    pub(super) fn identified(&mut self, id: ConnectionId, origin: &Origin) {
+        self.policy.opened(id, origin);
+        let terms = self.terms.get(origin.listener as usize);
+        if let Some(connection) = self.clients.connections.get_mut(id)
+            && let Some(terms) = terms
+        {
+            connection.maximum_qos = terms.maximum_qos;
+            if let Some(aliases) = terms.topic_aliases_in {
+                connection.topic_aliases_in = aliases;
+            }
         }
     }
 

@@ -43,11 +43,18 @@ impl Shard {
             .subscription_identifiers()
             .next()
             .unwrap_or(0);
+        let connection = self.clients.connections.get(id);
+        let highest = connection.map_or(QoS::ExactlyOnce, |connection| connection.maximum_qos);
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
         let mut streams = Vec::new();
         for entry in subscribe.filters.iter() {
+            // [MQTT-3.2.2-10]
+            let options = SubscriptionOptions {
+                qos: entry.options.qos.min(highest),
+                ..entry.options
+            };
             let wanted = Wanted {
-                options: entry.options,
+                options,
                 id: identifier,
             };
             let reason = self.subscribe_to(session, entry.filter, wanted, &mut streams)?;

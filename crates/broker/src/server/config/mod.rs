@@ -45,7 +45,7 @@ mod value;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dunlin_core::{AllowAll, Limits, Shard, ShardConfig, ShardId};
+use dunlin_core::{AllowAll, Limits, Shard, ShardConfig, ShardId, Terms};
 
 pub(crate) use bridge::{
     BridgeConfig, BridgeDirection, BridgeNotifications, BridgeStart, BridgeTls, BridgeTopic,
@@ -153,8 +153,13 @@ impl Config {
     /// Shard `id` of this configuration.
     pub(super) fn shard(&self, id: ShardId, seed: u64) -> Shard {
         let limits = self.limits.clone();
+        let terms = self.listeners.iter().map(|listener| Terms {
+            maximum_qos: listener.max_qos,
+            topic_aliases_in: listener.max_topic_alias,
+        });
         let config = ShardConfig {
             limits,
+            terms: terms.collect(),
             ..ShardConfig::new(id, self.shards, seed)
         };
         Shard::new(config, Box::new(AllowAll))

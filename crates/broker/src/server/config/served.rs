@@ -3,8 +3,6 @@
 //!
 //! Whoever makes a part of the process serve a setting takes its line away here.
 
-use dunlin_packet::QoS;
-
 use super::{
     AccessConfig, Config, ConfigError, ListenerConfig, LogDestination, Protocol, TlsConfig,
     UserNameFrom,
@@ -56,8 +54,6 @@ fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
         ),
         ("authentication", listener.access != no_access),
         ("max_connections", listener.max_connections.is_some()),
-        ("max_qos", listener.max_qos != QoS::ExactlyOnce),
-        ("max_topic_alias", listener.max_topic_alias.is_some()),
         ("mount_point", listener.mount_point.is_some()),
     ])
 }

@@ -49,13 +49,6 @@ pub(super) fn take(name: &str, value: &str) -> Option<Verdict> {
             value,
             "connections are bounded for each listener: max_connections",
         ),
-        "message_size_limit" => only_off(value, "packets are bounded as a whole: max_packet_size"),
-        "retain_available" => only(value, true, "Retained Messages cannot be turned off"),
-        "queue_qos0_messages" => only(
-            value,
-            false,
-            "messages of QoS 0 do not wait for a Client that is not connected",
-        ),
         "max_topic_alias_broker" => {
             ignored("limits.topic_aliases_out holds for all listeners; it is 10")
         }

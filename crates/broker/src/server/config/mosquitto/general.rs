@@ -112,6 +112,18 @@ fn limit(reader: &mut Reader<'_>, name: &str, value: &str) -> Option<Verdict> {
             };
             as_number(value, seconds)
         }),
+        "message_size_limit" => number_within(value, 0, 268_435_455).and_then(|bytes| {
+            limits.payload_size = u32::try_from(bytes).ok().filter(|bytes| *bytes > 0);
+            as_number(value, bytes)
+        }),
+        "retain_available" => flag(value).and_then(|flag| {
+            limits.retain_available = flag;
+            ACCEPTED
+        }),
+        "queue_qos0_messages" => flag(value).and_then(|flag| {
+            limits.queue_qos0 = flag;
+            ACCEPTED
+        }),
         "persistent_client_expiration" => duration(value).and_then(|seconds| {
             limits.session_expiry = seconds;
             ACCEPTED

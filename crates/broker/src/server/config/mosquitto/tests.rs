@@ -289,6 +289,7 @@ fn files_of_a_directory_are_read_in_order_and_include_no_further() {
 fn limits_have_the_same_meaning() {
     let config = config(
         "max_inflight_messages 0\nmax_queued_messages 50\nmax_queued_bytes 4096\nmax_packet_size 0\n\
+         message_size_limit 100\nretain_available false\nqueue_qos0_messages true\n\
          max_keepalive 120\npersistent_client_expiration 2w\nsys_interval 0\n",
     );
     let limits = &config.limits;
@@ -305,6 +306,14 @@ fn limits_have_the_same_meaning() {
         (268_435_460, Some(120))
     );
     assert_eq!(limits.session_expiry, 1_209_600);
+    assert_eq!(
+        (
+            limits.payload_size,
+            limits.retain_available,
+            limits.queue_qos0
+        ),
+        (Some(100), false, true)
+    );
     assert_eq!(config.sys_interval, None);
 }
 
@@ -330,7 +339,6 @@ fn every_refused_line_is_told_with_its_reason() {
         ("plugin /usr/lib/x.so\n", "plugins"),
         ("auth_opt_host x\n", "plugins"),
         ("psk_hint h\n", "pre-shared"),
-        ("retain_available false\n", "Retained"),
         ("topic # both\n", "after a connection"),
         ("connection a\n", "no address"),
         ("connection a\naddress h\n", "no topic"),

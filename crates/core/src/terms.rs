@@ -1,0 +1,23 @@
+//! What holds for the Clients of one listener.
+
+use dunlin_packet::QoS;
+
+/// What a listener allows its Clients, beside the [`Limits`](crate::Limits) of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The highest QoS; announced as Maximum QoS. A PUBLISH above it closes its connection with QoS
+    /// not supported (0x9B), a CONNECT with such a Will is refused with that, and a subscription is
+    /// granted no more.
+    pub maximum_qos: QoS,
+    /// Topic Aliases that a Client may use, instead of those of the limits.
+    pub topic_aliases_in: Option<u16>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Terms {
+            maximum_qos: QoS::ExactlyOnce,
+            topic_aliases_in: None,
+        }
+    }
+}
