@@ -13,6 +13,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 
 use super::key_log::KeyLogFile;
+use super::version_1::Version1Verifier;
 use super::{ClientCertificates, TlsError, TlsSettings, Validity};
 
 /// What handshakes need, and how long the server's own certificate is valid.
@@ -75,6 +76,10 @@ fn verifier(
                 })?;
         }
     }
+    let (authorities, algorithms) = (
+        roots.roots.clone(),
+        provider.signature_verification_algorithms,
+    );
     let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     if let Some(path) = &settings.revocations {
         builder = builder
@@ -85,13 +90,22 @@ fn verifier(
     if settings.client_certificates == ClientCertificates::Optional {
         builder = builder.allow_unauthenticated();
     }
-    builder.build().map_err(|error| match files.first() {
+    let built = builder.build().map_err(|error| match files.first() {
         None => TlsError::NoAuthorities,
         Some(file) => TlsError::Authorities {
             path: settings.revocations.clone().unwrap_or(file.clone()),
             reason: error.to_string(),
         },
-    })
+    })?;
+    // Those of version 1 are not looked up in a revocation list, so with one they are refused.
+    if settings.revocations.is_some() {
+        return Ok(built);
+    }
+    Ok(Arc::new(Version1Verifier {
+        others: built,
+        authorities,
+        algorithms,
+    }))
 }
 
 /// The files with authorities' certificates. In a folder, those are named `.pem`, `.crt`, or by a

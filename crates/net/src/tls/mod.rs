@@ -5,12 +5,16 @@
 //! | `settings` | which files, versions and suites |
 //! | `load` | reading them |
 //! | `certificate` | how long it is valid |
+//! | `version_1` | certificates of Clients that the library does not read |
+//! | `der` | reading DER |
 //! | `key_log` | secrets of connections, for whoever decrypts recordings |
 
 mod certificate;
+mod der;
 mod key_log;
 mod load;
 mod settings;
+mod version_1;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};

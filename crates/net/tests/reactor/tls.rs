@@ -13,7 +13,7 @@ use dunlin_net::{
 };
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use crate::pki::{Authority, stream};
+use crate::pki::{Authority, Identity, stream};
 use crate::world::{LISTENER, World, pattern};
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
@@ -206,6 +206,53 @@ fn certificates_of_others_and_revoked_ones_are_refused() {
     let thread = client(&world, &config, greet);
     world.until("introduced", |world| !world.heard.introduced.is_empty());
     join(&mut world, thread).unwrap();
+}
+
+#[test]
+fn certificates_of_version_1_are_judged_too() {
+    let (authority, tls, mut world) = set_up(ClientCertificates::Required);
+    let stranger = Authority::new();
+    for versions in [&[&rustls::version::TLS12], &[&rustls::version::TLS13]] {
+        let mut attempt = |identity: Identity| {
+            let config = authority.trusting(Some(&identity), versions);
+            let before = world.heard.accepted.len();
+            let thread = client(&world, &config, |stream| greet(stream)?.read(&mut [0]));
+            world.until("accepted", |world| world.heard.accepted.len() > before);
+            let id = world.heard.accepted[before].0;
+            world.until("judged", |world| {
+                world.heard.received.contains_key(&id) || world.heard.closing_of(id).is_some()
+            });
+            world.reactor.close(id);
+            let _ = join(&mut world, thread);
+            match world.heard.closing_of(id) {
+                Some(cause) => Err(cause.to_owned()),
+                None => Ok(last_peer(&world).tls.clone().unwrap().certificate),
+            }
+        };
+        let alice = authority.client_version_1("alice", 2096);
+        let der = alice.der();
+        assert_eq!(attempt(alice).unwrap().as_deref(), Some(&der[..]));
+        let mut refused = |identity, why: &str| {
+            let cause = attempt(identity).unwrap_err();
+            assert!(cause.contains(why), "{cause}");
+        };
+        refused(stranger.client_version_1("mallory", 2096), "UnknownIssuer");
+        refused(authority.client_version_1("old", 2021), "Expired");
+        let forged = authority
+            .client_version_1("forged", 2096)
+            .with_key_of_another();
+        refused(forged, "BadSignature");
+        let changed = authority.client_version_1("alicf", 2096).with_name("alice");
+        refused(changed, "BadSignature");
+    }
+    // With a revocation list they are refused, as they are not looked up in it.
+    let mut settings = authority.settings(&authority.server(7), ClientCertificates::Required);
+    settings.revocations = Some(authority.revoke(13));
+    tls.replace(settings).unwrap();
+    let identity = authority.client_version_1("alice", 2096);
+    let config = authority.trusting(Some(&identity), rustls::ALL_VERSIONS);
+    let thread = client(&world, &config, |stream| greet(stream)?.read(&mut [0]));
+    assert!(join(&mut world, thread).is_err());
 }
 
 #[test]
