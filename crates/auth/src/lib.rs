@@ -6,11 +6,27 @@
 //! | module | what it owns |
 //! |---|---|
 //! | [`password`] | users and the hashes of their passwords |
+//! | [`jwt`] | tokens |
+//! | [`http`] | asking a server |
+//! | [`Realm`] | what holds for one listener: the chain of all these |
+//! | [`certificate`] | the User Name in a certificate |
 //! | [`acl`] | rules: Mosquitto's `acl_file`, roles in TOML; compiled, they are core's `Access` |
+//! | `identity` | who a Client has turned out to be |
+//! | [`AuthConfig`] | the section `[auth]` of the configuration |
 //! | [`Secret`] | what must not be printed |
 
 pub mod acl;
+pub mod certificate;
+mod config;
+mod der;
+pub mod http;
+mod identity;
+pub mod jwt;
 pub mod password;
+mod realm;
 mod secret;
 
+pub use config::AuthConfig;
+pub use identity::{Further, Identity, Method, Source};
+pub use realm::{Cause, Check, Credentials, Outcome, PasswordCheck, Realm};
 pub use secret::Secret;

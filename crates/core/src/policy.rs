@@ -4,6 +4,7 @@
 //! the Session: [`Grant::allows`] is asked for every PUBLISH, every subscription, every delivery
 //! (of a Retained Message, from a Shared Subscription, and of what has waited, too) and every Will.
 
+use std::any::Any;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -67,7 +68,7 @@ pub enum Action {
 }
 
 /// The rules that one Client is under. Asked for every message: it must be quick.
-pub trait Access: fmt::Debug + Send + Sync {
+pub trait Access: Any + fmt::Debug + Send + Sync {
     /// Whether they allow an action. The text is a Topic Filter for [`Action::Subscribe`], else a
     /// Topic Name.
     fn allows(&self, action: Action, topic: &str) -> bool;

@@ -10,6 +10,13 @@ use crate::{install, steps, workspace};
 /// Names the broker to test, for the suites; set by the user, no server is started.
 const ADDRESS: &str = "DUNLIN_ADDRESS";
 
+/// Debian's broker beside ours, with the same password and rule files.
+pub(crate) fn access() -> anyhow::Result<Tally> {
+    install::program("mosquitto", &["mosquitto"])?;
+    let test = "test --package dunlin-broker --test access beside_mosquitto -- --ignored";
+    Task::cargo(test).run()
+}
+
 /// Debian's command line clients, driven by Python.
 pub(crate) fn mosquitto() -> anyhow::Result<Tally> {
     install::program("mosquitto_rr", &["mosquitto-clients"])?;

@@ -32,6 +32,11 @@ pub(crate) const ALL: &[Step] = &[
         conformance,
     ),
     tests(
+        "access-mosquitto",
+        "the same users and rules for dunlin and for mosquitto",
+        interop::access,
+    ),
+    tests(
         "interop-mosquitto",
         "mosquitto_pub, mosquitto_sub and mosquitto_rr",
         interop::mosquitto,

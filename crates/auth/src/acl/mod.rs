@@ -22,5 +22,5 @@ mod tree;
 
 pub use mosquitto::{AclError, AclFile};
 pub use permissions::{Permissions, Verdict};
-pub use roles::{GroupConfig, RoleConfig, Roles, RolesConfig, RolesError, UserConfig};
+pub use roles::{GroupConfig, RoleConfig, Roles, RolesError, TokenRules, UserConfig};
 pub use rule::{Rights, Rule};

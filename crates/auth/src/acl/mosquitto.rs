@@ -11,7 +11,7 @@
 //! As Mosquitto has it: the user's `topic` lines are asked first, then all `pattern` lines; within
 //! each, `deny` comes before what allows. A Client whose User Name has no section has only the
 //! patterns. Any filter may be subscribed to; each message is judged when it is delivered. A file
-//! without a single rule forbids nothing.
+//! without a single rule allows nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use thiserror::Error;
 use super::permissions::{Permissions, Stage};
 use super::rule::{Place, Rights, Rule};
 use super::tree::{RuleTree, Substitute};
+use crate::identity::Further;
 
 /// The rules of an `acl_file`, compiled.
 #[derive(Clone, Debug, Default)]
@@ -95,11 +96,6 @@ impl AclFile {
         })
     }
 
-    /// Whether there is not a single rule: then everything is allowed.
-    pub fn is_empty(&self) -> bool {
-        self.anonymous.is_empty() && self.users.is_empty() && self.patterns.is_empty()
-    }
-
     /// The rules that a Client is under.
     pub fn permissions(&self, user_name: Option<Arc<str>>, client_id: &str) -> Permissions {
         let own = match &user_name {
@@ -124,6 +120,7 @@ impl AclFile {
             user_name,
             client_id: client_id.into(),
             any_subscription: true,
+            further: Further::default(),
         }
     }
 
@@ -268,13 +265,10 @@ topic with spaces/not allowed here
     }
 
     #[test]
-    fn a_file_without_rules_forbids_nothing() {
-        assert!(
-            AclFile::parse("acl", "# nothing\n\nuser a\n")
-                .unwrap()
-                .is_empty()
-        );
-        assert!(!AclFile::parse("acl", "topic a").unwrap().is_empty());
+    fn a_file_without_rules_allows_nothing() {
+        let text = "# nothing\n\nuser a\n";
+        assert!(!judge(text, Some("a"), "c", Action::Publish, "x"));
+        assert!(!judge(text, None, "c", Action::Receive, "x"));
     }
 
     #[test]

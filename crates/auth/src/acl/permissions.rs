@@ -6,6 +6,7 @@ use dunlin_core::{Access, Action};
 
 use super::rule::{Rights, Rule};
 use super::tree::{Names, RuleTree};
+use crate::identity::Further;
 
 /// One Client's rules, in stages. The first stage that says yes or no to an action decides; what
 /// none decides is not allowed. Within a stage a denial wins.
@@ -16,6 +17,8 @@ pub struct Permissions {
     pub(super) client_id: Box<str>,
     /// Whether any filter may be subscribed to, as deliveries are judged one by one.
     pub(super) any_subscription: bool,
+    /// What came with its token.
+    pub(crate) further: Further,
 }
 
 /// Trees of rules that are asked together.
@@ -50,6 +53,11 @@ impl Verdict {
 }
 
 impl Permissions {
+    /// The permissions that core was given as its `Access`.
+    pub(crate) fn of(access: &dyn Access) -> Option<&Permissions> {
+        (access as &dyn std::any::Any).downcast_ref()
+    }
+
     fn names(&self) -> Names<'_> {
         Names {
             user: self.user_name.as_deref(),
@@ -91,6 +99,7 @@ impl Permissions {
     pub fn or_else(mut self, other: Permissions) -> Permissions {
         self.stages.extend(other.stages);
         self.any_subscription |= other.any_subscription;
+        self.further = other.further;
         self
     }
 }

@@ -29,21 +29,9 @@ use thiserror::Error;
 use super::permissions::{Permissions, Stage};
 use super::rule::{Place, Rights, Rule};
 use super::tree::{RuleTree, Substitute};
+use crate::config::AuthConfig;
+use crate::identity::Further;
 use crate::secret::Secret;
-
-/// Users, groups and roles as written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RolesConfig {
-    /// Roles by name.
-    pub roles: BTreeMap<String, RoleConfig>,
-    /// Groups by name.
-    pub groups: BTreeMap<String, GroupConfig>,
-    /// Users by name.
-    pub users: BTreeMap<String, UserConfig>,
-    /// Roles that every Client has.
-    pub everybody: Vec<String>,
-}
 
 /// What a role allows, as Topic Filters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -105,6 +93,9 @@ pub enum RolesError {
         /// What is wrong with it.
         error: InvalidTopicFilter,
     },
+    /// Rules in a token that are not understood.
+    #[error("the rules of the token are not understood: {0}")]
+    Token(String),
 }
 
 /// Roles, compiled, and who has them.
@@ -120,7 +111,7 @@ impl Roles {
     ///
     /// # Errors
     /// The first filter that is none, or role that does not exist.
-    pub fn new(config: &RolesConfig) -> Result<Self, RolesError> {
+    pub fn new(config: &AuthConfig) -> Result<Self, RolesError> {
         let mut roles = Roles::default();
         for (name, role) in &config.roles {
             let tree = compile(name, role)?;
@@ -163,20 +154,20 @@ impl Roles {
         self.trees.is_empty()
     }
 
-    /// The rules that a Client is under. `further` are roles that it has from elsewhere: a token,
-    /// or an answer over HTTP; names that are not known give nothing.
+    /// The rules that a Client is under. `further` comes with a token, or an answer over HTTP; roles
+    /// that are not known give nothing.
     pub fn permissions(
         &self,
         user_name: Option<Arc<str>>,
         client_id: &str,
-        further: &[Box<str>],
+        further: &Further,
     ) -> Permissions {
         let own = user_name.as_deref().and_then(|user| self.users.get(user));
         let names = self.everybody.iter().chain(own.into_iter().flatten());
-        let trees: Vec<_> = names
-            .chain(further)
-            .filter_map(|name| self.trees.get(name).cloned())
-            .collect();
+        let trees = names.chain(&further.roles);
+        let trees = trees.filter_map(|name| self.trees.get(name).cloned());
+        let further_rules = further.rules.iter().map(|rules| rules.0.clone());
+        let trees: Vec<_> = trees.chain(further_rules).collect();
         let says = |rule: &Rule| rule.allows.contains(Rights::SUBSCRIBE);
         let any_subscription = !trees.iter().any(|tree| tree.rules().iter().any(says));
         Permissions {
@@ -187,12 +178,67 @@ impl Roles {
             user_name,
             client_id: client_id.into(),
             any_subscription,
+            further: further.clone(),
         }
     }
 }
 
-/// Rules of a list that does not come from a configuration, as a stage of their own: a token's.
-pub(crate) fn compile(name: &str, role: &RoleConfig) -> Result<RuleTree, RolesError> {
+/// Rules that come with a token, or an answer over HTTP.
+#[derive(Clone, Debug)]
+pub struct TokenRules(Arc<RuleTree>);
+
+/// Rules as a token has them. Other brokers' names for the lists are understood as well.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
+struct TokenRulesJson {
+    #[serde(alias = "pub")]
+    publish: Vec<String>,
+    receive: Vec<String>,
+    #[serde(alias = "sub")]
+    subscribe: Vec<String>,
+    all: Vec<String>,
+    deny: Vec<String>,
+}
+
+impl TokenRules {
+    /// The most rules of one token.
+    const MAXIMUM: usize = 1000;
+
+    /// From an object with the lists `publish` (or `pub`), `subscribe` (or `sub`: to subscribe and
+    /// to receive), `receive`, `all` and `deny`.
+    ///
+    /// # Errors
+    /// When it is something else, has a filter that is none, or more than 1,000.
+    pub fn from_json(value: &serde_json::Value) -> Result<Self, RolesError> {
+        let json = TokenRulesJson::deserialize(value);
+        let mut lists = json.map_err(|error| RolesError::Token(error.to_string()))?;
+        let all = [
+            &lists.publish,
+            &lists.receive,
+            &lists.subscribe,
+            &lists.all,
+            &lists.deny,
+        ];
+        if all.iter().map(|list| list.len()).sum::<usize>() > Self::MAXIMUM {
+            return Err(RolesError::Token("there are too many".to_owned()));
+        }
+        lists.publish.extend_from_slice(&lists.all);
+        lists.subscribe.append(&mut lists.all);
+        lists.receive.extend_from_slice(&lists.subscribe);
+        let role = RoleConfig {
+            publish: lists.publish,
+            receive: lists.receive,
+            subscribe: lists.subscribe,
+            deny: lists.deny,
+            ..RoleConfig::default()
+        };
+        Ok(TokenRules(Arc::new(compile("of the token", &role)?)))
+    }
+}
+
+/// Makes a role's lists into a tree.
+fn compile(name: &str, role: &RoleConfig) -> Result<RuleTree, RolesError> {
     let mut tree = RuleTree::default();
     let place = Place::Role(name.into());
     let both = Rights::PUBLISH.union(Rights::RECEIVE);
@@ -254,7 +300,7 @@ roles = ["operator"]
     }
 
     fn may(user: Option<&str>, action: Action, topic: &str) -> bool {
-        let permissions = roles().permissions(user.map(Arc::from), "c", &[]);
+        let permissions = roles().permissions(user.map(Arc::from), "c", &Further::default());
         permissions.allows(action, topic)
     }
 
@@ -279,9 +325,30 @@ roles = ["operator"]
 
     #[test]
     fn further_roles_count_where_they_are_known() {
-        let further = ["sensor".into(), "unknown".into()];
+        let further = Further {
+            roles: vec!["sensor".into(), "unknown".into()],
+            rules: None,
+        };
         let permissions = roles().permissions(Some("x".into()), "c", &further);
         assert!(permissions.allows(Action::Publish, "plant/x/a"));
+    }
+
+    #[test]
+    fn a_tokens_rules_are_rules() {
+        let json = serde_json::json!({"pub": ["a/%c"], "sub": ["b/#"], "deny": ["b/x"]});
+        let further = Further {
+            roles: Vec::new(),
+            rules: Some(TokenRules::from_json(&json).unwrap()),
+        };
+        let permissions = roles().permissions(Some("x".into()), "c", &further);
+        use Action::{Publish, Receive, Subscribe};
+        assert!(permissions.allows(Publish, "a/c") && !permissions.allows(Publish, "b/c"));
+        assert!(permissions.allows(Subscribe, "b/+") && !permissions.allows(Subscribe, "#"));
+        assert!(permissions.allows(Receive, "b/y") && !permissions.allows(Receive, "b/x"));
+        for bad in [r#"{"pub": ["a#"]}"#, r#"{"pub": "a"}"#, r#"{"x": []}"#, "7"] {
+            let bad = serde_json::from_str(bad).unwrap();
+            assert!(TokenRules::from_json(&bad).is_err());
+        }
     }
 
     #[test]
@@ -298,7 +365,7 @@ roles = ["operator"]
                 .to_string()
                 .starts_with("the filter a# of the role r has a #")
         );
-        let unknown: Result<RolesConfig, _> = toml::from_str("[roles.r]\npublsh = []");
+        let unknown: Result<AuthConfig, _> = toml::from_str("[roles.r]\npublsh = []");
         assert!(unknown.is_err());
     }
 }

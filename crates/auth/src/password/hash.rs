@@ -147,6 +147,14 @@ impl PasswordHash {
         computed.is_some_and(|computed| same(&computed, &self.hash))
     }
 
+    /// Tells this hash from others, of another password or with another salt.
+    pub fn fingerprint(&self) -> u32 {
+        let sum = digest::digest(&digest::SHA256, self.to_string().as_bytes());
+        sum.as_ref()[..4]
+            .iter()
+            .fold(0, |all, byte| all << 8 | u32::from(*byte))
+    }
+
     /// Whether [`verify`](Self::verify) is over in a few microseconds.
     pub fn is_quick(&self) -> bool {
         self.method == Method::Sha512

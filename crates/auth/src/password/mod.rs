@@ -2,6 +2,8 @@
 
 mod file;
 mod hash;
+mod verified;
 
 pub use file::{EditError, PasswordFile, Skipped};
-pub use hash::{HashError, HashKind, PasswordHash};
+pub use hash::{HashError, HashKind, NoRandomness, PasswordHash};
+pub use verified::Verified;

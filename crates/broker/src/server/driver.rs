@@ -13,6 +13,7 @@ use dunlin_net::mailbox::Receiver;
 use dunlin_net::{Accepted, Closed, Handler, Peer, Reactor, Refused, WriteState};
 use smallvec::SmallVec;
 
+use super::auth::Authentication;
 use super::clock::Clock;
 use super::log;
 use super::mail::{Mail, Post};
@@ -53,6 +54,7 @@ struct ShardSide {
     now: Option<Timestamp>,
     /// Connections that can be written to again.
     writable: Vec<dunlin_core::ConnectionId>,
+    authentication: Arc<Authentication>,
     /// Where connections come from that have not come through CONNECT, and may move.
     origins: HashMap<dunlin_core::ConnectionId, Origin>,
 }
@@ -65,6 +67,7 @@ impl Driver {
         posts: Vec<Post>,
         clock: Clock,
         report: Arc<Mutex<Report>>,
+        authentication: Arc<Authentication>,
     ) -> Self {
         Driver {
             reactor,
@@ -73,6 +76,7 @@ impl Driver {
                 clock,
                 now: None,
                 writable: Vec::new(),
+                authentication,
                 origins: HashMap::new(),
             },
             letters,
@@ -153,6 +157,21 @@ impl Driver {
                     }
                     Err(error) => tracing::warn!("a connection could not be moved: {error}"),
                 },
+                Mail::Decided {
+                    connection,
+                    decision,
+                    changes,
+                } => {
+                    let decision = *decision;
+                    self.side.tell(Input::Decided {
+                        connection,
+                        decision,
+                    });
+                    if changes < self.side.authentication.changes() {
+                        self.side.tell(Input::PolicyChanged);
+                    }
+                }
+                Mail::PolicyChanged => self.side.tell(Input::PolicyChanged),
                 Mail::Report => {
                     if let Some(report) = self.enter_report() {
                         tracing::info!("counters\n{report}");
@@ -189,11 +208,7 @@ impl Driver {
         self.carry_out_commands();
         self.post();
         self.side.shard.take_events(&mut self.events);
-        for event in &self.events {
-            if let Event::Connected { connection, .. } = event {
-                self.side.origins.remove(connection);
-            }
-        }
+        self.side.forget_origins(&self.events);
         if !self.events.is_empty() && log::wants_events() {
             self.events.iter().for_each(log::event);
         }
@@ -323,6 +338,21 @@ impl ShardSide {
         self.shard.handle(now, input);
     }
 
+    /// A connection that is open, or has ended, does not move.
+    fn forget_origins(&mut self, events: &[Event]) {
+        if self.origins.is_empty() {
+            return;
+        }
+        for event in events {
+            if let Event::Connected { connection, .. }
+            | Event::Refused { connection, .. }
+            | Event::Disconnected { connection, .. } = event
+            {
+                self.origins.remove(connection);
+            }
+        }
+    }
+
     fn now(&mut self) -> Timestamp {
         *self.now.get_or_insert_with(|| self.clock.now())
     }
@@ -346,11 +376,10 @@ impl Handler for ShardSide {
             address: peer.address.ip().map(|address| address.ip()),
             certificate: peer.tls.and_then(|session| session.certificate),
         };
-        let identified = Input::Identified {
+        self.tell(Input::Identified {
             connection,
             origin: &origin,
-        };
-        self.tell(identified);
+        });
         self.origins.insert(connection, origin);
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_core::{Limits, Message, Origin, PeerMessage, ShardId};
+use dunlin_core::{ConnectionId, Decision, Limits, Message, Origin, PeerMessage, ShardId};
 use dunlin_net::Transport;
 use dunlin_net::mailbox::Sender;
 
@@ -21,6 +21,15 @@ pub(super) enum Mail {
         origin: Option<Origin>,
         bytes: Vec<u8>,
     },
+    /// What the policy has found out about a Client.
+    Decided {
+        connection: ConnectionId,
+        decision: Box<Decision>,
+        /// How often the rules had changed when it was asked; more than can be if it does not matter.
+        changes: u64,
+    },
+    /// The rules have changed.
+    PolicyChanged,
     /// Enter the counters into the report.
     Report,
     /// Say what was counted.

@@ -1,5 +1,6 @@
 //! The server process: one thread per shard, and the main thread that starts and stops them.
 
+mod auth;
 mod background;
 mod clock;
 pub(crate) mod config;
@@ -25,6 +26,7 @@ pub(crate) use config::{Config, Loaded};
 pub(crate) use options::ServerOptions;
 use options::Task;
 
+use auth::{Authentication, ShardPolicy};
 use clock::Clock;
 use driver::Driver;
 use listeners::Listeners;
@@ -72,6 +74,7 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
         log,
         listeners,
         sys,
+        authentication: Arc::clone(&shards.authentication),
         posts: shards.posts.clone(),
     };
     shards.serve(signals, running)
@@ -91,6 +94,7 @@ struct Shards {
     threads: Vec<JoinHandle<std::io::Result<()>>>,
     posts: Vec<Post>,
     report: Arc<Mutex<Report>>,
+    authentication: Arc<Authentication>,
 }
 
 impl Shards {
@@ -113,11 +117,13 @@ impl Shards {
             posts.push(post);
             boxes.push(letters);
         }
+        let authentication = Authentication::start(config, posts.clone())?;
         let mut threads = Vec::new();
         for (number, (mut reactor, letters)) in reactors.into_iter().zip(boxes).enumerate() {
             listeners.listen(&mut reactor)?;
             let id = ShardId::new(number);
-            let shard = config.shard(id, seed);
+            let policy = ShardPolicy::new(id, Arc::clone(&authentication));
+            let shard = config.shard(id, seed, Box::new(policy));
             let driver = Driver::new(
                 shard,
                 reactor,
@@ -125,6 +131,7 @@ impl Shards {
                 posts.clone(),
                 clock,
                 Arc::clone(&report),
+                Arc::clone(&authentication),
             );
             let name = format!("shard-{number}");
             let thread = std::thread::Builder::new()
@@ -136,6 +143,7 @@ impl Shards {
             threads,
             posts,
             report,
+            authentication,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::auth::Authentication;
 use super::config::Loaded;
 use super::listeners::Listeners;
 use super::log::Log;
@@ -16,6 +17,7 @@ pub(super) struct Running {
     pub(super) log: Log,
     pub(super) listeners: Listeners,
     pub(super) sys: SysThread,
+    pub(super) authentication: Arc<Authentication>,
     pub(super) posts: Vec<Post>,
 }
 
@@ -32,11 +34,18 @@ impl Running {
             }
         };
         let differences = self.loaded.differences(&anew);
+        let mut loaded = self.loaded.clone();
+        if let Err(error) = loaded.take_over(&anew) {
+            return tracing::error!("the configuration stays as it is: {error}");
+        }
+        // Its files may be others although their names are the same.
+        if let Err(error) = self.authentication.reload(&loaded.config, &self.posts) {
+            return tracing::error!("the configuration stays as it is: {error:#}");
+        }
+        tracing::info!("reloaded: users and rules");
+        self.loaded = loaded;
         if differences.is_empty() {
             return tracing::info!("reloaded: nothing has changed");
-        }
-        if let Err(error) = self.loaded.take_over(&anew) {
-            return tracing::error!("the configuration stays as it is: {error}");
         }
         for difference in &differences {
             match difference.is_immediate() {

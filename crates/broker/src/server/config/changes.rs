@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::keys::{self, Change as When, Key};
-use super::settings::Settings;
+use super::settings::{ListenerSettings, Settings};
 use super::value::Kind;
 
 /// A key with another value than before.
@@ -45,6 +45,13 @@ pub(super) fn between(old: &Settings, new: &Settings) -> Vec<Difference> {
         &old.defaults,
         &new.defaults,
     ));
+    if old.authentication != new.authentication {
+        found.push(Difference {
+            key: "auth".to_owned(),
+            values: None,
+            when: When::Reload,
+        });
+    }
     of_listeners(&mut found, old, new);
     let bridge = |settings: &Settings, n: usize| settings.bridges.get(n).cloned();
     for n in 0..old.bridges.len().max(new.bridges.len()) {
@@ -119,4 +126,19 @@ pub(super) fn take_over(running: &mut Settings, new: &Settings) {
         key.set(running, key.get(new))
             .expect("what a field gives it takes");
     }
+    running.authentication = new.authentication.clone();
+    take_over_access(&mut running.defaults, &new.defaults);
+    for listener in &mut running.listeners {
+        let same = |it: &&ListenerSettings| it.address == listener.address;
+        if let Some(same) = new.listeners.iter().find(same) {
+            take_over_access(listener, same);
+        }
+    }
+}
+
+/// Takes over who may come in, and what holds for them.
+fn take_over_access(running: &mut ListenerSettings, new: &ListenerSettings) {
+    running.allow_anonymous = new.allow_anonymous;
+    running.password_file.clone_from(&new.password_file);
+    running.acl_file.clone_from(&new.acl_file);
 }

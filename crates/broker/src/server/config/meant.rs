@@ -8,7 +8,7 @@ use super::error::{ConfigError, Place, Problem};
 use super::keys;
 use super::settings::{ListenerSettings, Settings, TlsSettings};
 use super::value::Value;
-use super::{AccessConfig, AuthenticationConfig, Config, ListenerConfig, Protocols, TlsConfig};
+use super::{AccessConfig, Config, ListenerConfig, Protocols, TlsConfig};
 
 /// The configuration that `settings` mean. `file` is where they were written, for the errors.
 pub(super) fn meant(settings: &Settings, file: &Place) -> Result<Config, ConfigError> {
@@ -25,7 +25,7 @@ pub(super) fn meant(settings: &Settings, file: &Place) -> Result<Config, ConfigE
         durability: settings.durability,
         sys_interval: (!settings.sys_interval.is_zero()).then_some(settings.sys_interval),
         log: settings.log.clone(),
-        authentication: AuthenticationConfig::default(),
+        authentication: settings.authentication.clone(),
         bridges: settings.bridges.clone(),
         user: settings.user.clone(),
         pid_file: settings.pid_file.clone(),
@@ -48,7 +48,7 @@ fn listeners(settings: &Settings) -> Result<Vec<ListenerConfig>, Problem> {
         .chain(settings.listeners.iter().cloned())
         .map(|listener| {
             let listener = inherit(listener, &settings.defaults);
-            listener_meant(listener)
+            listener_meant(listener, settings.authentication.knows_users())
         })
         .collect()
 }
@@ -65,14 +65,18 @@ fn inherit(mut listener: ListenerSettings, defaults: &ListenerSettings) -> Liste
     listener
 }
 
-fn listener_meant(listener: ListenerSettings) -> Result<ListenerConfig, Problem> {
+/// `knows_users`: whether users are known beyond those that the listener names.
+fn listener_meant(
+    listener: ListenerSettings,
+    knows_users: bool,
+) -> Result<ListenerConfig, Problem> {
     let written = listener.address.ok_or(Problem::NoAddress)?;
     let value = |key: &str, wrong| Problem::Value {
         key: key.to_owned(),
         wrong,
     };
     let address = address::parse(&written).map_err(|wrong| value("address", wrong))?;
-    let has_users = listener.password_file.is_some();
+    let has_users = listener.password_file.is_some() || knows_users;
     let tls = tls(listener.tls).map_err(|wrong| value("tls", wrong))?;
     let identified = tls
         .as_ref()

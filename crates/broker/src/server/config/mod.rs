@@ -45,7 +45,7 @@ mod value;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dunlin_core::{AllowAll, Limits, Shard, ShardConfig, ShardId, Terms};
+use dunlin_core::{Limits, Policy, Shard, ShardConfig, ShardId, Terms};
 
 pub(crate) use bridge::{
     BridgeConfig, BridgeDirection, BridgeNotifications, BridgeStart, BridgeTls, BridgeTopic,
@@ -100,8 +100,7 @@ pub(crate) enum Durability {
 }
 
 /// How Clients are told apart, beyond the files of each listener's [`AccessConfig`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct AuthenticationConfig {}
+pub(crate) type AuthenticationConfig = dunlin_auth::AuthConfig;
 
 /// A configuration, and what was written for it.
 #[derive(Clone, Debug)]
@@ -151,7 +150,7 @@ impl Loaded {
 
 impl Config {
     /// Shard `id` of this configuration.
-    pub(super) fn shard(&self, id: ShardId, seed: u64) -> Shard {
+    pub(super) fn shard(&self, id: ShardId, seed: u64, policy: Box<dyn Policy>) -> Shard {
         let limits = self.limits.clone();
         let terms = self.listeners.iter().map(|listener| Terms {
             maximum_qos: listener.max_qos,
@@ -162,7 +161,7 @@ impl Config {
             terms: terms.collect(),
             ..ShardConfig::new(id, self.shards, seed)
         };
-        Shard::new(config, Box::new(AllowAll))
+        Shard::new(config, policy)
     }
 }
 

@@ -3,10 +3,7 @@
 //!
 //! Whoever makes a part of the process serve a setting takes its line away here.
 
-use super::{
-    AccessConfig, Config, ConfigError, ListenerConfig, LogDestination, Protocol, TlsConfig,
-    UserNameFrom,
-};
+use super::{Config, ConfigError, ListenerConfig, LogDestination, Protocol};
 
 /// Whether everything is served that is asked for.
 pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
@@ -37,11 +34,7 @@ pub(super) fn first_unserved(config: &Config) -> Option<String> {
 fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
     let allows = |protocol| listener.protocols.allows(protocol);
     let plain = allows(Protocol::Mqtt) || allows(Protocol::Ws);
-    let by_certificate = |tls: &TlsConfig| tls.user_name != UserNameFrom::Connect;
-    let no_access = AccessConfig {
-        allow_anonymous: true,
-        ..AccessConfig::default()
-    };
+    let access = &listener.access;
     first(&[
         ("protocols: quic", allows(Protocol::Quic)),
         (
@@ -49,10 +42,14 @@ fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
             !plain && listener.tls.is_none(),
         ),
         (
-            "tls.user_name",
-            listener.tls.as_ref().is_some_and(by_certificate),
+            "allow_zero_length_client_id",
+            !access.allow_zero_length_client_id,
         ),
-        ("authentication", listener.access != no_access),
+        ("auto_id_prefix", access.auto_id_prefix.is_some()),
+        (
+            "use_user_name_as_client_id",
+            access.use_user_name_as_client_id,
+        ),
         ("max_connections", listener.max_connections.is_some()),
         ("mount_point", listener.mount_point.is_some()),
     ])

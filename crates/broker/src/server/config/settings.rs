@@ -11,7 +11,9 @@ use dunlin_core::Limits;
 
 use super::field::{Field, choice};
 use super::value::Value;
-use super::{BridgeConfig, Durability, LogConfig, Protocol, TlsVersion, UserNameFrom};
+use super::{
+    AuthenticationConfig, BridgeConfig, Durability, LogConfig, Protocol, TlsVersion, UserNameFrom,
+};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub(super) struct Settings {
     /// 0: none.
     pub(super) sys_interval: Duration,
     pub(super) log: LogConfig,
+    /// The table `[auth]`, which is read as a whole.
+    pub(super) authentication: AuthenticationConfig,
     pub(super) user: Option<String>,
     pub(super) pid_file: Option<PathBuf>,
 }
@@ -85,6 +89,7 @@ impl Default for Settings {
             durability: Durability::default(),
             sys_interval: Duration::from_secs(10),
             log: LogConfig::default(),
+            authentication: AuthenticationConfig::default(),
             user: None,
             pid_file: None,
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::AuthenticationConfig;
 use super::error::{ConfigError, Place, Problem};
 use super::keys::{self, Key};
 use super::settings::Settings;
@@ -28,6 +29,7 @@ pub(super) fn read(text: &str, path: &Path, settings: &mut Settings) -> Result<(
         problems: Vec::new(),
     };
     reader.table(table.get_ref(), "", settings);
+    settings.authentication = authentication(text, path)?;
     let mut problems = reader.problems;
     problems.sort_by_key(|(place, _)| match place {
         Place::File { line, .. } => *line,
@@ -43,6 +45,23 @@ pub(super) fn read(text: &str, path: &Path, settings: &mut Settings) -> Result<(
     }
 }
 
+/// The table that is not made of keys with a value each, but of names that users choose.
+const AUTHENTICATION: &str = "auth";
+
+/// Reads that table.
+fn authentication(text: &str, path: &Path) -> Result<AuthenticationConfig, ConfigError> {
+    #[derive(serde::Deserialize)]
+    struct File {
+        #[serde(default)]
+        auth: AuthenticationConfig,
+    }
+    let file: File = toml::from_str(text).map_err(|source| ConfigError::Invalid {
+        path: path.to_owned(),
+        source: Box::new(source),
+    })?;
+    Ok(file.auth)
+}
+
 struct Reader<'a> {
     text: &'a str,
     path: &'a Path,
@@ -55,6 +74,9 @@ impl Reader<'_> {
         for (name, value) in table {
             let path = format!("{prefix}{}", name.get_ref());
             let line = name.span().start;
+            if path == AUTHENTICATION {
+                continue;
+            }
             if let Some(kind) = into.kind(&path) {
                 let set = kind
                     .read(value.get_ref())

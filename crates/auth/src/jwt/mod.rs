@@ -1,0 +1,93 @@
+//! Tokens (JWT): signed claims about who a Client is, what it may do, and until when.
+//!
+//! A Client shows its token as the Password of CONNECT. The signature decides, and the kind of key
+//! decides which signatures it may have: a token cannot choose.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `key` | public keys and secrets, from PEM, from a key set; checking a signature |
+//! | `token` | the three parts of a token; which key, which time |
+//! | `claims` | from claims to an [`Identity`](crate::Identity) |
+
+mod claims;
+mod key;
+mod token;
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+pub use claims::ClaimNames;
+pub(crate) use claims::roles;
+pub use key::{Key, KeyError, KeySet};
+pub use token::{TokenError, looks_like_token};
+
+use crate::identity::Identity;
+use crate::secret::Secret;
+
+/// `[auth.jwt]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JwtConfig {
+    /// The secret of HS256, HS384 and HS512.
+    pub secret: Option<Secret>,
+    /// A public key in PEM: of RSA for RS and PS, of P-256 and P-384 for ES, of Ed25519 for EdDSA.
+    pub public_key_file: Option<PathBuf>,
+    /// A key set (JWKS): a path, or a URL that begins with `http`.
+    pub key_set: Option<String>,
+    /// How often the key set is read again, in seconds.
+    pub refresh: u64,
+    /// What `iss` must be.
+    pub issuer: Option<String>,
+    /// What `aud` must be, or have in it.
+    pub audience: Option<String>,
+    /// How far clocks may differ, in seconds.
+    pub leeway: u64,
+    /// Whether a token that never expires is refused.
+    pub require_expiry: bool,
+    /// What the claims are called.
+    pub claims: ClaimNames,
+}
+
+impl Default for JwtConfig {
+    fn default() -> Self {
+        JwtConfig {
+            secret: None,
+            public_key_file: None,
+            key_set: None,
+            refresh: 300,
+            issuer: None,
+            audience: None,
+            leeway: 30,
+            require_expiry: true,
+            claims: ClaimNames::default(),
+        }
+    }
+}
+
+/// Judges tokens.
+#[derive(Clone, Debug)]
+pub struct Jwt {
+    config: JwtConfig,
+    keys: KeySet,
+}
+
+impl Jwt {
+    /// With these keys, which have been read already.
+    pub fn new(config: JwtConfig, keys: KeySet) -> Self {
+        Jwt { config, keys }
+    }
+
+    /// Who shows this token, at a time in seconds since 1970.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn identify(&self, token: &str, now: u64) -> Result<Identity, TokenError> {
+        let claims = token::verify(token, &self.keys)?;
+        claims::check(&self.config, &claims, now)?;
+        claims::identity(&self.config, &claims)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! From the configuration, and the files that it names, to the realms of all listeners.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use dunlin_auth::acl::{AclFile, Roles};
+use dunlin_auth::certificate::NameFrom;
+use dunlin_auth::http::{Fetch, Http};
+use dunlin_auth::jwt::{Jwt, JwtConfig, Key, KeySet};
+use dunlin_auth::password::{PasswordFile, PasswordHash, Verified};
+use dunlin_auth::{AuthConfig, Realm};
+
+use super::Realms;
+use crate::server::config::{AccessConfig, Config, UserNameFrom};
+
+/// How long a server may take that has a key set.
+const KEY_SET_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Files that have been read, as several listeners may name the same.
+#[derive(Default)]
+struct Files {
+    passwords: HashMap<PathBuf, Arc<PasswordFile>>,
+    acls: HashMap<PathBuf, Arc<AclFile>>,
+}
+
+/// The realms of all listeners, in their order.
+pub(in crate::server) fn realms(
+    config: &Config,
+    verified: &Arc<Verified>,
+) -> anyhow::Result<Realms> {
+    let auth = &config.authentication;
+    let mut files = Files::default();
+    let roles = Arc::new(Roles::new(auth).context("[auth]")?);
+    let jwt = auth.jwt.as_ref().map(jwt).transpose()?.map(Arc::new);
+    let http = auth.http.clone().map(Http::new).transpose()?.map(Arc::new);
+    let realm = |(listener, settings): (usize, &crate::server::config::ListenerConfig)| {
+        let access = &settings.access;
+        let tls = settings.tls.as_ref();
+        Ok(Arc::new(Realm {
+            listener: u16::try_from(listener).context("more than 65,536 listeners")?,
+            allow_anonymous: access.allow_anonymous,
+            name_from: tls.and_then(|tls| name_from(tls.user_name)),
+            jwt: jwt.clone(),
+            passwords: files.users(access, auth)?,
+            verified: verified.clone(),
+            http: http.clone(),
+            acl: files.acl(access)?,
+            roles: roles.clone(),
+        }))
+    };
+    config.listeners.iter().enumerate().map(realm).collect()
+}
+
+impl Files {
+    /// The users of a listener: those of its file, and those of the configuration.
+    fn users(
+        &mut self,
+        access: &AccessConfig,
+        auth: &AuthConfig,
+    ) -> anyhow::Result<Option<Arc<PasswordFile>>> {
+        let of_file = match &access.password_file {
+            Some(path) => Some(self.passwords(path)?),
+            None => None,
+        };
+        let with_password = |(name, user): (&String, _)| {
+            let user: &dunlin_auth::acl::UserConfig = user;
+            let hash = user.password.as_ref()?;
+            let hash = PasswordHash::parse(hash.reveal());
+            Some(hash.map(|hash| (name.clone(), hash)).map_err(|error| {
+                anyhow!("auth.users.{name}.password {error}: `dunlin passwd` makes one")
+            }))
+        };
+        let own: Vec<_> = auth.users.iter().filter_map(with_password).collect();
+        if own.is_empty() {
+            return Ok(of_file);
+        }
+        let mut all = of_file.map_or_else(PasswordFile::default, |file| (*file).clone());
+        for user in own {
+            let (name, hash) = user?;
+            all.insert(&name, hash);
+        }
+        Ok(Some(Arc::new(all)))
+    }
+
+    fn passwords(&mut self, path: &Path) -> anyhow::Result<Arc<PasswordFile>> {
+        if let Some(known) = self.passwords.get(path) {
+            return Ok(known.clone());
+        }
+        let file = PasswordFile::parse(&read(path)?);
+        for skipped in file.skipped() {
+            tracing::warn!("{}: {skipped}", path.display());
+        }
+        let file = Arc::new(file);
+        self.passwords.insert(path.to_owned(), file.clone());
+        Ok(file)
+    }
+
+    fn acl(&mut self, access: &AccessConfig) -> anyhow::Result<Option<Arc<AclFile>>> {
+        let Some(path) = &access.acl_file else {
+            return Ok(None);
+        };
+        if let Some(known) = self.acls.get(path) {
+            return Ok(Some(known.clone()));
+        }
+        let acl = AclFile::parse(&path.display().to_string(), &read(path)?)?;
+        let acl = Arc::new(acl);
+        self.acls.insert(path.to_owned(), acl.clone());
+        Ok(Some(acl))
+    }
+}
+
+fn name_from(part: UserNameFrom) -> Option<NameFrom> {
+    match part {
+        UserNameFrom::Connect => None,
+        UserNameFrom::CommonName => Some(NameFrom::CommonName),
+        UserNameFrom::Subject => Some(NameFrom::Subject),
+        UserNameFrom::SubjectAlternativeName => Some(NameFrom::SubjectAlternativeName),
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn jwt(config: &JwtConfig) -> anyhow::Result<Jwt> {
+    let mut keys = KeySet::default();
+    if let Some(secret) = &config.secret {
+        keys.extend(KeySet::one(Key::Secret(secret.clone())));
+    }
+    if let Some(path) = &config.public_key_file {
+        let key = Key::from_pem(&read(path)?);
+        let key = key.with_context(|| path.display().to_string())?;
+        keys.extend(KeySet::one(key));
+    }
+    if let Some(place) = &config.key_set {
+        let set = KeySet::parse(&key_set(place)?);
+        keys.extend(set.with_context(|| place.clone())?);
+    }
+    if keys.is_empty() {
+        bail!("auth.jwt has no key: secret, public_key_file or key_set");
+    }
+    Ok(Jwt::new(config.clone(), keys))
+}
+
+/// The text of a key set, from a file or a server.
+fn key_set(place: &str) -> anyhow::Result<Vec<u8>> {
+    if !place.starts_with("http") {
+        return fs::read(place).with_context(|| format!("cannot read {place}"));
+    }
+    let answer = Fetch::new(KEY_SET_TIMEOUT, None)?.get(place)?;
+    answer.with_context(|| format!("{place} does not answer with a key set"))
+}

@@ -1,0 +1,80 @@
+//! Authentication and authorisation in the process: what is shared by all shards, and by whom.
+//!
+//! ```text
+//!   shard ── connect ──▶ ShardPolicy ──▶ Realm of the listener ─▶ accept, refuse
+//!     ▲                      │ slow: Pending
+//!     │ Mail::Decided        ▼
+//!     └──────────────── Workers (threads, a bounded queue) ─▶ Failures: not too fast
+//! ```
+//!
+//! | file | owns |
+//! |---|---|
+//! | `load` | from the configuration and its files to [`Realms`] |
+//! | `policy` | [`ShardPolicy`]: core's door |
+//! | `workers` | the threads that hash passwords and ask servers |
+//! | `failures` | addresses from which wrong credentials have come |
+
+mod failures;
+mod load;
+mod policy;
+mod workers;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+
+use anyhow::Context;
+use dunlin_auth::Realm;
+use dunlin_auth::password::Verified;
+
+use super::config::Config;
+use super::mail::{Mail, Post};
+pub(super) use policy::ShardPolicy;
+use workers::Workers;
+
+/// The realms of all listeners, by number. Replaced as a whole when something has changed.
+pub(super) type Realms = Vec<Arc<Realm>>;
+
+/// What all shards share.
+pub(super) struct Authentication {
+    realms: RwLock<Arc<Realms>>,
+    /// How often they have been replaced.
+    changes: AtomicU64,
+    verified: Arc<Verified>,
+    workers: Workers,
+}
+
+impl Authentication {
+    /// Reads what the configuration names, and starts the threads.
+    pub(super) fn start(config: &Config, posts: Vec<Post>) -> anyhow::Result<Arc<Self>> {
+        let verified = Arc::new(Verified::new()?);
+        let realms = load::realms(config, &verified)?;
+        Ok(Arc::new(Authentication {
+            realms: RwLock::new(Arc::new(realms)),
+            workers: Workers::start(posts).context("cannot start a thread")?,
+            changes: AtomicU64::default(),
+            verified,
+        }))
+    }
+
+    /// Reads everything again, for the same listeners. Nothing changes if anything is wrong.
+    pub(super) fn reload(&self, config: &Config, posts: &[Post]) -> anyhow::Result<()> {
+        let realms = load::realms(config, &self.verified)?;
+        *self.realms.write().expect("nobody panics while holding it") = Arc::new(realms);
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        for post in posts {
+            let _ = post.send(&mut vec![Mail::PolicyChanged]);
+        }
+        Ok(())
+    }
+
+    /// How often the rules have changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
+    /// The realms as they are now.
+    pub(super) fn realms(&self) -> Arc<Realms> {
+        let realms = self.realms.read();
+        realms.expect("nobody panics while holding it").clone()
+    }
+}

@@ -1,0 +1,17 @@
+//! Who is let in, and who may do what: the process, its files, and Clients that show credentials.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+mod abuse;
+mod beside_mosquitto;
+mod client;
+mod folder;
+mod http;
+mod passwords;
+mod reload;
+mod rules;
+mod server;
+mod tokens;

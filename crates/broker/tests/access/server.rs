@@ -1,0 +1,144 @@
+//! A broker as a process: Dunlin, or Mosquitto with the same files.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use crate::folder::Folder;
+
+/// Longer than anything takes on a machine with much else to do.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    /// Lines of standard error.
+    log: Receiver<String>,
+    pub(crate) folder: Folder,
+}
+
+impl Server {
+    /// A Dunlin with this configuration, on a port of its own.
+    pub(crate) fn start(folder: Folder, config: &str) -> Self {
+        Self::start_with(folder, config, &[])
+    }
+
+    pub(crate) fn start_with(folder: Folder, config: &str, options: &[&str]) -> Self {
+        let path = folder.write("dunlin.toml", config);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
+            .args(["-p", "0", "-v", "-c", &path])
+            .args(options)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("dunlin starts");
+        let log = lines(child.stderr.take().unwrap());
+        let output = lines(child.stdout.take().unwrap());
+        let address = output
+            .iter()
+            .find_map(|line| line.strip_prefix("listening on ")?.parse().ok());
+        let Some(address) = address else {
+            let log: Vec<_> = log.iter().collect();
+            panic!("dunlin does not start: {log:#?}");
+        };
+        Server {
+            child,
+            address,
+            log,
+            folder,
+        }
+    }
+
+    /// A Mosquitto with this configuration behind its listener.
+    pub(crate) fn mosquitto(folder: Folder, config: &str) -> Self {
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr();
+        let address = port.unwrap();
+        let config = format!(
+            "listener {} 127.0.0.1\nuser root\n{config}\n",
+            address.port()
+        );
+        let path = folder.write("mosquitto.conf", &config);
+        let mut child = Command::new("mosquitto")
+            .args(["-v", "-c", &path])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("mosquitto is installed");
+        let log = lines(child.stderr.take().unwrap());
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < deadline, "mosquitto does not listen");
+            std::thread::yield_now();
+        }
+        Server {
+            child,
+            address,
+            log,
+            folder,
+        }
+    }
+
+    /// Waits for a line of the log with all of these in it, after those that were waited for.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, parts: &[&str]) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        while let Some(rest) = deadline.checked_duration_since(Instant::now()) {
+            let Ok(line) = self.log.recv_timeout(rest) else {
+                break;
+            };
+            if parts.iter().all(|part| line.contains(part)) {
+                return line;
+            }
+            seen.push(line);
+        }
+        panic!("no line with {parts:?} in {seen:#?}");
+    }
+
+    /// Everything that the log has said since it was last looked at.
+    pub(crate) fn log_so_far(&self) -> String {
+        self.log.try_iter().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Has it read its files again, and waits until it has.
+    #[track_caller]
+    pub(crate) fn reload(&self) {
+        self.signal("HUP");
+        self.wait_for(&["reloaded: users and rules"]);
+    }
+
+    /// Memory of the process.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.unwrap().trim().trim_end_matches(" kB");
+        number.parse().unwrap()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(status.unwrap().success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Lines as they come.
+fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            // Nobody may be listening any more; the other side must be able to write all the same.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
