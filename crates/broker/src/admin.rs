@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use rustix::process::{Pid, Signal};
 
+use crate::mosquitto_db::Database;
 use crate::server::ServerOptions;
 use crate::server::config::{self, Loaded, pages::Page};
 
@@ -32,6 +33,11 @@ enum Command {
         /// The mosquitto.conf
         file: PathBuf,
     },
+    /// Print what is in a mosquitto.db, as lines of JSON
+    Dump {
+        /// The mosquitto.db
+        file: PathBuf,
+    },
     /// Make a running broker read its configuration again
     Reload {
         /// The configuration that names the pid_file; it is checked first
@@ -51,7 +57,7 @@ enum Command {
 
 /// Whether the first argument is one of these commands.
 pub(crate) fn knows(name: &str) -> bool {
-    matches!(name, "check" | "import" | "reload" | "config")
+    matches!(name, "check" | "dump" | "import" | "reload" | "config")
 }
 
 /// Runs the command in `args`, the whole command line. The exit code is 0 if all is well, 1 if not,
@@ -66,6 +72,16 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             Err(error) => {
                 eprintln!("Error: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        Command::Dump { file } => match dump(&file) {
+            Ok(database) => {
+                print!("{database}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("Error: {}: {error:#}", file.display());
                 ExitCode::FAILURE
             }
         },
@@ -92,6 +108,10 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
         },
     }
+}
+
+fn dump(file: &std::path::Path) -> anyhow::Result<Database> {
+    Ok(Database::read(&std::fs::read(file)?)?)
 }
 
 /// Sends SIGHUP to the broker; gives the number of its process.

@@ -2,6 +2,7 @@
 
 mod admin;
 mod cli;
+mod mosquitto_db;
 mod passwd;
 mod server;
 mod tls;

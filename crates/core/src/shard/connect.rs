@@ -268,28 +268,29 @@ impl Shard {
         acceptance: &Acceptance<'_>,
         properties: &mut PropertiesBuf,
     ) {
+        // Their order means nothing; it is Mosquitto's, as far as that has them.
         let limits = &self.clients.limits;
-        if connect.properties.session_expiry_interval().unwrap_or(0) != session_expiry_interval {
-            properties.push(Property::SessionExpiryInterval(session_expiry_interval));
-        }
-        properties.push(Property::ReceiveMaximum(limits.receive_maximum));
-        properties.push(Property::MaximumPacketSize(limits.packet_size));
-        if let Some(assigned) = acceptance.assigned {
-            properties.push(Property::AssignedClientIdentifier(assigned));
-        }
         let connection = self.clients.connections.get(id);
-        if let Some(connection) = connection.filter(|it| it.maximum_qos < QoS::ExactlyOnce) {
-            properties.push(Property::MaximumQoS(connection.maximum_qos as u8));
-        }
-        if !limits.retain_available {
-            properties.push(Property::RetainAvailable(0));
-        }
         if let Some(connection) = connection.filter(|it| it.topic_aliases_in > 0) {
             properties.push(Property::TopicAliasMaximum(connection.topic_aliases_in));
         }
         let keep_alive = effective_keep_alive(connect.keep_alive, limits.keep_alive);
         if keep_alive != connect.keep_alive {
             properties.push(Property::ServerKeepAlive(keep_alive));
+        }
+        if let Some(assigned) = acceptance.assigned {
+            properties.push(Property::AssignedClientIdentifier(assigned));
+        }
+        if !limits.retain_available {
+            properties.push(Property::RetainAvailable(0));
+        }
+        properties.push(Property::MaximumPacketSize(limits.packet_size));
+        properties.push(Property::ReceiveMaximum(limits.receive_maximum));
+        if let Some(connection) = connection.filter(|it| it.maximum_qos < QoS::ExactlyOnce) {
+            properties.push(Property::MaximumQoS(connection.maximum_qos as u8));
+        }
+        if connect.properties.session_expiry_interval().unwrap_or(0) != session_expiry_interval {
+            properties.push(Property::SessionExpiryInterval(session_expiry_interval));
         }
         if connect.properties.request_response_information() == Some(1) {
             let client_id = acceptance.assigned.unwrap_or(connect.client_id);

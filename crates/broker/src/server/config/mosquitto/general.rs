@@ -68,7 +68,7 @@ pub(super) fn take(reader: &mut Reader<'_>, name: &str, value: &str) -> Option<V
             ACCEPTED
         }),
         "persistence_file" => text(value).and_then(|_| {
-            ignored("Dunlin has a directory of its own; `dunlin import` reads this file")
+            ignored("Dunlin has a directory of its own, and does not read this file")
         }),
         "check_retain_source" => flag(value).and_then(|check| match check {
             true => ACCEPTED,
