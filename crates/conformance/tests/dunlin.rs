@@ -59,7 +59,8 @@ impl Server {
         let data = std::env::temp_dir().join(format!("dunlin-conformance-{}", std::process::id()));
         std::fs::create_dir_all(&data).expect("a directory for the broker");
         let mut process = Command::new(binary())
-            .args(["-p", "0"])
+            .args(["-p", "0", "--data-dir"])
+            .arg(&data)
             .current_dir(&data)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

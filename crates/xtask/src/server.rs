@@ -47,8 +47,14 @@ impl Server {
         let log_file =
             File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let (output, stdout) = std::io::pipe()?;
+        let data = workspace::interop_target().join(format!("data-{name}"));
+        if data.exists() {
+            fs::remove_dir_all(&data)?;
+        }
         let child = Command::new(&program)
             .args(options)
+            .arg("--data-dir")
+            .arg(data)
             .stdin(Stdio::null())
             .stderr(stdout.try_clone()?)
             .stdout(stdout)

@@ -12,13 +12,15 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn start() -> Self {
+    /// Starts at the time that it is, or at `at_least`, in milliseconds since 1970, if that is later:
+    /// what was recorded is never in the future.
+    pub(super) fn start(at_least: u64) -> Self {
         let since_1970 = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Clock {
             start: Instant::now(),
-            offset: since_1970.as_millis() as u64,
+            offset: at_least.max(since_1970.as_millis() as u64),
         }
     }
 

@@ -1,20 +1,21 @@
 //! The loop of one shard's thread: the reactor's sockets on one side, the shard on the other.
 //!
-//! It keeps to the calling contract of [`Shard`], but for the log: there is none yet, so its shards
-//! append no records.
+//! It keeps to the calling contract of [`Shard`]. Without a log its shards append no records.
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dunlin_core::{Command, Event, Input, Origin, PeerMessage, Shard, ShardId, Timestamp};
+use dunlin_core::{Command, Event, Input, LogRoom, Origin, PeerMessage, Shard, ShardId, Timestamp};
 use dunlin_net::mailbox::Receiver;
 use dunlin_net::{Accepted, Closed, Handler, Peer, Reactor, Refused, WriteState};
+use dunlin_store::News;
 use smallvec::SmallVec;
 
 use super::auth::Authentication;
 use super::clock::Clock;
+use super::durable::{self, Journal};
 use super::log;
 use super::mail::{Mail, Post};
 use super::report::{Report, ShardReport};
@@ -36,6 +37,8 @@ const STOPPING: Duration = Duration::from_secs(2);
 pub(super) struct Driver {
     reactor: Reactor,
     side: ShardSide,
+    /// Without it, everything ends with the process.
+    journal: Option<Journal>,
     letters: Receiver<Mail>,
     posts: Vec<Post>,
     report: Arc<Mutex<Report>>,
@@ -79,6 +82,7 @@ impl Driver {
                 authentication,
                 origins: HashMap::new(),
             },
+            journal: None,
             letters,
             posts,
             report,
@@ -87,6 +91,11 @@ impl Driver {
             events: Vec::new(),
             dirty: Vec::new(),
         }
+    }
+
+    /// With a log to append to, if there is one.
+    pub(super) fn with_journal(self, journal: Option<Journal>) -> Self {
+        Driver { journal, ..self }
     }
 
     /// Runs until a letter says stop.
@@ -106,8 +115,11 @@ impl Driver {
         }
     }
 
-    /// Whether another shard has more to do than may wait for it.
+    /// Whether another shard or the log has more to do than may wait for it.
     fn is_congested(&self) -> bool {
+        if self.journal.as_ref().is_some_and(Journal::is_congested) {
+            return true;
+        }
         let own = self.side.shard.id().index();
         let others = self
             .posts
@@ -172,6 +184,7 @@ impl Driver {
                     }
                 }
                 Mail::PolicyChanged => self.side.tell(Input::PolicyChanged),
+                Mail::Log(news) => self.hear_log(news),
                 Mail::Report => {
                     if let Some(report) = self.enter_report() {
                         tracing::info!("counters\n{report}");
@@ -194,6 +207,47 @@ impl Driver {
         stop
     }
 
+    /// Tells the shard what the log says.
+    fn hear_log(&mut self, news: News) {
+        match news {
+            News::Committed { count } => self.side.tell(Input::Committed { records: count }),
+            News::Checkpoint => self.side.tell(Input::Checkpoint),
+            News::Found { tag, found } => {
+                let journal = self.journal.as_mut();
+                if let Some(reader) = journal.and_then(|journal| journal.reader(tag)) {
+                    let messages = &mut durable::messages(&found);
+                    self.side.tell(Input::Read { reader, messages });
+                }
+            }
+            News::Full => self.hear_of_room(LogRoom::Full),
+            News::Room => self.hear_of_room(LogRoom::Enough),
+            News::Failed(error) => unreachable!("the process has ended: {error}"),
+        }
+    }
+
+    fn hear_of_room(&mut self, room: LogRoom) {
+        if let Some(journal) = &mut self.journal {
+            journal.set_room(room);
+        }
+        self.side.tell(Input::Room(room));
+        // All shards hear it; one says it.
+        if self.side.shard.id().index() == 0 {
+            match room {
+                LogRoom::Full => tracing::error!(
+                    "there is no room left for the log: what would have to be durable is refused"
+                ),
+                LogRoom::Enough => tracing::warn!("there is room for the log again"),
+            }
+        }
+    }
+
+    /// Appends to the log what the shard has recorded.
+    fn append(&mut self) {
+        if let Some(journal) = &mut self.journal {
+            journal.append(&mut self.side.shard);
+        }
+    }
+
     /// Carries out what the shard wants after its inputs.
     fn finish_turn(&mut self) {
         if self
@@ -204,8 +258,11 @@ impl Driver {
         {
             self.side.tell(Input::Due);
         }
+        self.append();
         self.flush();
         self.carry_out_commands();
+        // What was written may have led to more records: they come before what follows from them.
+        self.append();
         self.post();
         self.side.shard.take_events(&mut self.events);
         self.side.forget_origins(&self.events);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dunlin_core::{ConnectionId, Decision, Limits, Message, Origin, PeerMessage, ShardId};
 use dunlin_net::Transport;
 use dunlin_net::mailbox::Sender;
+use dunlin_store::News;
 
 use super::report::ShardReport;
 
@@ -30,6 +31,8 @@ pub(super) enum Mail {
     },
     /// The rules have changed.
     PolicyChanged,
+    /// What the log says.
+    Log(News),
     /// Enter the counters into the report.
     Report,
     /// Say what was counted.

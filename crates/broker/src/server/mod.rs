@@ -5,6 +5,7 @@ mod background;
 mod clock;
 pub(crate) mod config;
 mod driver;
+mod durable;
 mod listeners;
 mod log;
 mod mail;
@@ -19,7 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
-use dunlin_core::ShardId;
+use dunlin_core::{Shard, ShardId};
 use dunlin_net::{Place, Reactor, ReactorConfig};
 
 pub(crate) use config::{Config, Loaded};
@@ -27,8 +28,8 @@ pub(crate) use options::ServerOptions;
 use options::Task;
 
 use auth::{Authentication, ShardPolicy};
-use clock::Clock;
 use driver::Driver;
+use durable::Durable;
 use listeners::Listeners;
 use log::Log;
 use mail::{Mail, Post};
@@ -65,7 +66,7 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     let pid_file = config.pid_file.as_deref().map(PidFile::write);
     let _pid_file = pid_file.transpose()?;
     let shards = Shards::start(&config, &listeners, descriptors)?;
-    welcome(&listeners.places(), &config)?;
+    welcome(&listeners.places(), &config, shards.durable.as_ref())?;
     listeners.release();
     let sys = SysThread::start(config.sys_interval, shards.posts.clone())?;
     let running = Running {
@@ -95,12 +96,13 @@ struct Shards {
     posts: Vec<Post>,
     report: Arc<Mutex<Report>>,
     authentication: Arc<Authentication>,
+    /// Without it, everything is in memory.
+    durable: Option<Durable>,
 }
 
 impl Shards {
     fn start(config: &Config, listeners: &Listeners, descriptors: usize) -> anyhow::Result<Self> {
         let count = config.shards;
-        let clock = Clock::start();
         let seed = random_seed()?;
         let report = Arc::new(Mutex::new(Report::new(count)));
         let reactor_config = ReactorConfig {
@@ -118,12 +120,18 @@ impl Shards {
             boxes.push(letters);
         }
         let authentication = Authentication::start(config, posts.clone())?;
-        let mut threads = Vec::new();
-        for (number, (mut reactor, letters)) in reactors.into_iter().zip(boxes).enumerate() {
-            listeners.listen(&mut reactor)?;
-            let id = ShardId::new(number);
+        let shard = |id| {
             let policy = ShardPolicy::new(id, Arc::clone(&authentication));
-            let shard = config.shard(id, seed, Box::new(policy));
+            config.shard(id, seed, Box::new(policy))
+        };
+        let mut shards: Vec<Shard> = (0..count).map(ShardId::new).map(shard).collect();
+        let (durable, journals, clock) = Durable::open(config, &mut shards, &posts)?;
+        let mut threads = Vec::new();
+        let places = reactors.into_iter().zip(boxes);
+        let shards = shards.into_iter().zip(journals);
+        for ((mut reactor, letters), (shard, journal)) in places.zip(shards) {
+            listeners.listen(&mut reactor)?;
+            let name = format!("shard-{}", shard.id());
             let driver = Driver::new(
                 shard,
                 reactor,
@@ -132,8 +140,8 @@ impl Shards {
                 clock,
                 Arc::clone(&report),
                 Arc::clone(&authentication),
-            );
-            let name = format!("shard-{number}");
+            )
+            .with_journal(journal);
             let thread = std::thread::Builder::new()
                 .name(name)
                 .spawn(move || driver.run());
@@ -144,6 +152,7 @@ impl Shards {
             posts,
             report,
             authentication,
+            durable,
         })
     }
 
@@ -175,6 +184,7 @@ impl Shards {
                 .map_err(|_| anyhow!("a shard has failed"))?
                 .context("a shard has failed")?;
         }
+        self.durable.map_or(Ok(()), Durable::stop)?;
         let report = self
             .report
             .lock()
@@ -184,6 +194,9 @@ impl Shards {
     }
 
     fn ask_for_report(&self) {
+        if let Some(durable) = &self.durable {
+            tracing::info!("log: {:?}", durable.statistics());
+        }
         for post in &self.posts {
             let _ = post.send(&mut vec![Mail::Report]);
         }
@@ -191,16 +204,20 @@ impl Shards {
 }
 
 /// Says where the broker listens and what to try.
-fn welcome(places: &[Place], config: &Config) -> std::io::Result<()> {
+fn welcome(places: &[Place], config: &Config, durable: Option<&Durable>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     let shards = match config.shards {
         1 => "1 shard".to_owned(),
         n => format!("{n} shards"),
     };
+    let data = match durable {
+        Some(durable) => format!("{}, {}", durable.directory().display(), durable.promise()),
+        None => "memory".to_owned(),
+    };
     let version = env!("CARGO_PKG_VERSION");
     writeln!(
         out,
-        "Dunlin {version}, MQTT 3.1, 3.1.1 and 5.0, {shards}, data in memory"
+        "Dunlin {version}, MQTT 3.1, 3.1.1 and 5.0, {shards}, data in {data}"
     )?;
     for place in places {
         writeln!(out, "listening on {place}")?;

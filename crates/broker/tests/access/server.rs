@@ -28,7 +28,7 @@ impl Server {
     pub(crate) fn start_with(folder: Folder, config: &str, options: &[&str]) -> Self {
         let path = folder.write("dunlin.toml", config);
         let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
-            .args(["-p", "0", "-v", "-c", &path])
+            .args(["-p", "0", "-v", "--durability", "none", "-c", &path])
             .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

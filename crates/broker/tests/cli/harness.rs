@@ -39,7 +39,7 @@ impl Broker {
     /// The same, with more flags.
     pub(crate) fn start_with(port: u16, flags: &[String]) -> Self {
         let mut child = dunlin()
-            .args(["-p", &port.to_string()])
+            .args(["-p", &port.to_string(), "--durability", "none"])
             .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -63,6 +63,7 @@ impl Server {
     pub(crate) fn start(directory: &Directory, args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
             .current_dir(&directory.0)
+            .env("STATE_DIRECTORY", directory.0.join("state"))
             .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -47,7 +47,7 @@ impl Broker {
         let config = format!("sys_interval = 0\n{config}");
         std::fs::write(&path, config).expect("a folder for temporary files");
         let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
-            .args(["-p", "0", "-c"])
+            .args(["-p", "0", "--durability", "none", "-c"])
             .arg(&path)
             .args(options)
             .stdout(Stdio::piped())

@@ -5,6 +5,7 @@
 //! Otherwise it is the *torn tail*, which never became stable: the log ends before it, even if
 //! later frames are whole, as a disk may write them in any order.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::index::{Index, Lanes, Window};
@@ -63,6 +64,16 @@ pub enum Cause {
     Missing,
     /// The system gives an error.
     Unreadable,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cause::Checksum => "a checksum does not match",
+            Cause::Missing => "a file is missing",
+            Cause::Unreadable => "the system cannot read it",
+        })
+    }
 }
 
 /// A log that was read.

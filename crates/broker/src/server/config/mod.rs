@@ -72,9 +72,9 @@ pub(crate) struct Config {
     pub(crate) shards: usize,
     /// The limits of one shard: those of the process are shared out.
     pub(crate) limits: Limits,
-    /// Where to keep what must outlive the process. `None`: in memory only.
+    /// Where to keep what must outlive the process. `None`: where such things belong on this system.
     pub(crate) data_dir: Option<PathBuf>,
-    /// What an acknowledgement waits for, if there is a `data_dir`.
+    /// What an acknowledgement waits for, and whether anything outlives the process.
     pub(crate) durability: Durability,
     /// How often the `$SYS` tree is published. `None`: there is none.
     pub(crate) sys_interval: Option<Duration>,
@@ -156,9 +156,14 @@ impl Config {
             maximum_qos: listener.max_qos,
             topic_aliases_in: listener.max_topic_alias,
         });
+        let durability = match self.durability {
+            Durability::Fsync | Durability::Os => dunlin_core::Durability::Log,
+            Durability::None => dunlin_core::Durability::Memory,
+        };
         let config = ShardConfig {
             limits,
             terms: terms.collect(),
+            durability,
             ..ShardConfig::new(id, self.shards, seed)
         };
         Shard::new(config, policy)

@@ -16,7 +16,6 @@ pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
 /// The first setting that differs from what is served, by its key.
 pub(super) fn first_unserved(config: &Config) -> Option<String> {
     let wanted = [
-        ("data_dir", config.data_dir.is_some()),
         (
             "log.destinations: topic",
             config.log.destinations.contains(&LogDestination::Topic),

@@ -8,6 +8,7 @@ use super::line::{Line, lines};
 use super::{
     JudgedLine, Judgement, Reading, Verdict, bridge, elsewhere, general, listener, logging,
 };
+use crate::server::config::Durability;
 use crate::server::config::error::ConfigError;
 use crate::server::config::settings::{ListenerSettings, Settings};
 use crate::server::config::spelling;
@@ -197,6 +198,9 @@ impl<'f> Reader<'f> {
         self.settings.listen = Some(Vec::new());
         self.settings.log = self.log.meant();
         self.settings.data_dir = self.persistence.directory();
+        if self.settings.data_dir.is_none() {
+            self.settings.durability = Durability::None;
+        }
         if self.settings.sys_interval < Duration::from_millis(1) {
             self.settings.sys_interval = Duration::ZERO;
         }

@@ -1,0 +1,97 @@
+//! One shard's side of the log: what it records becomes frames, what it wants to read is asked for,
+//! and what the log says becomes inputs.
+
+use std::collections::HashMap;
+
+use dunlin_core::{LogRoom, Message, MessageId, Reader, Record, Shard};
+use dunlin_store::{Found, Frame, Handle, Key};
+
+/// Bytes that may wait to be written. Beyond, the shard reads no sockets: so its Clients feel what
+/// the disk cannot keep up with.
+const BACKLOG: usize = 8 << 20;
+
+/// What joins one shard and the log.
+pub(in crate::server) struct Journal {
+    log: Handle,
+    room: LogRoom,
+    /// Who has asked, by the tag of the request.
+    readers: HashMap<u64, Reader>,
+    last_tag: u64,
+    // Kept for their memory.
+    records: Vec<Record>,
+    reads: Vec<(Reader, Vec<MessageId>)>,
+}
+
+impl Journal {
+    pub(super) fn new(log: Handle) -> Self {
+        Journal {
+            log,
+            room: LogRoom::Enough,
+            readers: HashMap::new(),
+            last_tag: 0,
+            records: Vec::new(),
+            reads: Vec::new(),
+        }
+    }
+
+    /// Appends what the shard has recorded, and asks for what it wants to read.
+    pub(in crate::server) fn append(&mut self, shard: &mut Shard) {
+        let count = shard.take_records(&mut self.records);
+        if !self.records.is_empty() {
+            self.log.append(frame(&self.records), count);
+            self.records.clear();
+        }
+        if shard.take_checkpoint() {
+            self.log.checkpoint_finished();
+        }
+        shard.take_reads(&mut self.reads);
+        for (reader, messages) in self.reads.drain(..) {
+            self.last_tag += 1;
+            self.readers.insert(self.last_tag, reader);
+            self.log
+                .read(self.last_tag, messages.into_iter().map(key).collect());
+        }
+    }
+
+    /// Who has asked with this tag. Each request is answered once.
+    pub(in crate::server) fn reader(&mut self, tag: u64) -> Option<Reader> {
+        self.readers.remove(&tag)
+    }
+
+    /// The log has room, or has none.
+    pub(in crate::server) fn set_room(&mut self, room: LogRoom) {
+        self.room = room;
+    }
+
+    /// Whether the log has more to write than may wait. If it cannot write at all, waiting does not
+    /// help: what Clients acknowledge may.
+    pub(in crate::server) fn is_congested(&self) -> bool {
+        self.room == LogRoom::Enough && self.log.backlog() > BACKLOG
+    }
+}
+
+/// The messages that were read back. One that is damaged is missing.
+pub(in crate::server) fn messages(found: &Found) -> Vec<(MessageId, Option<Message>)> {
+    let message = |(key, content): (Key, Option<&[u8]>)| {
+        let id = MessageId::from_u64(key.get());
+        let record = content.and_then(|content| Record::decode(Some(id), content).ok());
+        (id, record.and_then(|record| record.message().cloned()))
+    };
+    found.iter().map(message).collect()
+}
+
+/// The records of one turn: all of them are recovered, or none.
+fn frame(records: &[Record]) -> Frame {
+    let mut frame = Frame::new();
+    for record in records {
+        frame.push(record.key().map(key), |bytes| record.encode(bytes));
+        if let Some(message) = record.refers_to() {
+            frame.refer(key(message));
+        }
+    }
+    frame
+}
+
+fn key(message: MessageId) -> Key {
+    Key::new(message.as_u64())
+}

@@ -1,0 +1,189 @@
+//! What must outlive the process: from the records of shards to the log on disk, and back.
+//!
+//! ```text
+//!   Shard ── records ──▶ Journal ── frames ──▶ the log's threads (dunlin_store::Service)
+//!     ▲                                            │ committed · found · checkpoint
+//!     └────────── Input ◀── Driver ◀── Mail::Log ◀─┘
+//! ```
+//!
+//! | file | what it owns |
+//! |---|---|
+//! | `mod` | opening the log, and restoring all shards from it |
+//! | `directory` | where the log is |
+//! | `journal` | one shard's side of it: records to frames, news to inputs |
+
+mod directory;
+mod journal;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use dunlin_core::{Input, MessageId, PeerMessage, Record, Shard, ShardId};
+use dunlin_store::{
+    Client, Commit, Damage, Directory, Log, News, Options, Recovery, Replayed, Service,
+    ServiceOptions, Statistics,
+};
+
+pub(super) use journal::{Journal, messages};
+
+use super::clock::Clock;
+use super::config::{Config, Durability};
+use super::mail::{Mail, Post};
+
+/// The log of the process, with its threads.
+pub(super) struct Durable {
+    service: Service,
+    directory: PathBuf,
+    commit: Commit,
+}
+
+impl Durable {
+    /// Opens the log, if there is to be one, and restores all shards from it. Gives the journals of
+    /// the shards and the clock, which goes on from the latest time in the log.
+    pub(super) fn open(
+        config: &Config,
+        shards: &mut [Shard],
+        posts: &[Post],
+    ) -> anyhow::Result<(Option<Self>, Vec<Option<Journal>>, Clock)> {
+        let commit = match config.durability {
+            Durability::Fsync => Commit::Fsync,
+            Durability::Os => Commit::Os,
+            Durability::None => {
+                let journals = shards.iter().map(|_| None).collect();
+                return Ok((None, journals, Clock::start(0)));
+            }
+        };
+        let directory = directory::choose(config.data_dir.as_deref())?;
+        let (log, recovery) = restore(&directory, shards).with_context(|| {
+            format!(
+                "cannot keep data in {} (choose another directory with --data-dir, or keep data \
+                 in memory with --durability none)",
+                directory.display()
+            )
+        })?;
+        report(&recovery, &directory);
+        let clock = Clock::start(recovery.time);
+        let clients = posts.iter().cloned().map(Courier).collect();
+        let options = ServiceOptions {
+            commit,
+            ..ServiceOptions::default()
+        };
+        let (service, handles) =
+            Service::start(log, clients, options).context("cannot start a thread")?;
+        let mut journals: Vec<Journal> = handles.into_iter().map(Journal::new).collect();
+        settle(shards, &mut journals, clock);
+        let durable = Durable {
+            service,
+            directory,
+            commit,
+        };
+        Ok((
+            Some(durable),
+            journals.into_iter().map(Some).collect(),
+            clock,
+        ))
+    }
+
+    /// Where it is.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What an acknowledgement waits for, in a word of the configuration.
+    pub(super) fn promise(&self) -> &'static str {
+        match self.commit {
+            Commit::Fsync => "fsync",
+            Commit::Os => "os",
+        }
+    }
+
+    /// What the log holds.
+    pub(super) fn statistics(&self) -> Statistics {
+        self.service.statistics()
+    }
+
+    /// Makes everything stable. All shards have ended.
+    pub(super) fn stop(self) -> anyhow::Result<()> {
+        self.service.stop().context("the log cannot be completed")
+    }
+}
+
+/// Reads the log, and gives every record to every shard.
+fn restore(directory: &Path, shards: &mut [Shard]) -> anyhow::Result<(Log<Directory>, Recovery)> {
+    let mut wrong = 0u64;
+    let mut take = |entry: Replayed<'_>| {
+        let key = entry.key.map(|key| MessageId::from_u64(key.get()));
+        match Record::decode(key, entry.content) {
+            Ok(record) => shards
+                .iter_mut()
+                .for_each(|shard| shard.restore(record.clone())),
+            Err(_) => wrong += 1,
+        }
+    };
+    let files = Directory::open(directory)?;
+    let opened = Log::open(files, Options::default(), &mut take)?;
+    if wrong > 0 {
+        tracing::error!("{wrong} records in the log are of a kind that this version does not know");
+    }
+    Ok(opened)
+}
+
+/// Ends the restoration: the shards talk until they are silent.
+fn settle(shards: &mut [Shard], journals: &mut [Journal], clock: Clock) {
+    let now = clock.now();
+    shards.iter_mut().for_each(|shard| shard.restored(now));
+    let mut is_silent = false;
+    while !is_silent {
+        is_silent = true;
+        for number in 0..shards.len() {
+            let from = ShardId::new(number);
+            journals[number].append(&mut shards[number]);
+            for to in (0..shards.len()).filter(|to| *to != number) {
+                let mut messages: Vec<PeerMessage> = Vec::new();
+                shards[number].take_peer_messages(ShardId::new(to), &mut messages);
+                if !messages.is_empty() {
+                    is_silent = false;
+                    let messages = &mut messages;
+                    shards[to].handle(now, Input::Peer { from, messages });
+                }
+            }
+        }
+    }
+}
+
+/// Says what was found.
+fn report(recovery: &Recovery, directory: &Path) {
+    let Recovery {
+        entries, damage, ..
+    } = recovery;
+    tracing::info!("{entries} records read from {}", directory.display());
+    for Damage { from, to, cause } in damage {
+        tracing::error!(
+            "data is lost in {}, from {from} to {to} ({cause}); a copy is in quarantine",
+            directory.display(),
+        );
+    }
+}
+
+/// Brings a shard the news of the log.
+struct Courier(Post);
+
+impl Client for Courier {
+    fn tell(&self, news: News) {
+        match news {
+            News::Failed(error) => fail(&error),
+            // A shard that has ended needs no news.
+            news => {
+                let _ = self.0.send(&mut vec![Mail::Log(news)]);
+            }
+        }
+    }
+}
+
+/// Nothing that is acknowledged from now on would be durable: the process ends, and what is on disk
+/// decides at the next start.
+fn fail(error: &dunlin_store::Error) -> ! {
+    tracing::error!("the log has failed, so nothing can be acknowledged any more: {error}");
+    eprintln!("Error: the log has failed: {error}");
+    std::process::exit(1)
+}
