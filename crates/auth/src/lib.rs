@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`password`] | users and the hashes of their passwords |
 //! | [`jwt`] | tokens |
+//! | [`scram`] | passwords that are proven and not shown, by AUTH packets |
 //! | [`http`] | asking a server |
 //! | [`Realm`] | what holds for one listener: the chain of all these |
 //! | [`certificate`] | the User Name in a certificate |
@@ -24,6 +25,7 @@ mod identity;
 pub mod jwt;
 pub mod password;
 mod realm;
+pub mod scram;
 mod secret;
 
 pub use config::AuthConfig;

@@ -66,6 +66,8 @@ enum Hash {
     #[value(name = "sha512-pbkdf2")]
     Pbkdf2,
     Sha512,
+    #[value(name = "scram-sha-256")]
+    Scram,
 }
 
 /// Runs the command with what follows `passwd` on the command line.
@@ -97,6 +99,7 @@ fn carry_out(arguments: &Arguments) -> anyhow::Result<()> {
             rounds: arguments.iterations,
         },
         Hash::Sha512 => HashKind::Sha512,
+        Hash::Scram => HashKind::Scram,
     };
     let new = match &arguments.user {
         None => PasswordFile::upgraded(&old, kind)?,

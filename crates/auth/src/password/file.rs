@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use ring::hmac;
 use thiserror::Error;
 
 use super::hash::{HashError, HashKind, NoRandomness, PasswordHash};
@@ -103,6 +104,14 @@ impl PasswordFile {
         self.decoy.as_ref()
     }
 
+    /// A salt for a user whom there is not: the same for the same name, as long as the file is.
+    pub(crate) fn salt_of_nobody(&self, user: &str) -> Vec<u8> {
+        let decoy = self.decoy.as_ref().map(ToString::to_string);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, decoy.unwrap_or_default().as_bytes());
+        let tag = hmac::sign(&key, user.as_bytes());
+        tag.as_ref()[..16].to_vec()
+    }
+
     /// How many users there are.
     pub fn len(&self) -> usize {
         self.users.len()
@@ -164,7 +173,7 @@ impl PasswordFile {
         for (index, line) in text.lines().enumerate() {
             let plain = line.split_once(':').filter(|_| !line.starts_with('#'));
             match plain {
-                Some((user, password)) if !password.starts_with('$') => {
+                Some((user, password)) if !looks_like_hash(password) => {
                     let hash = PasswordHash::of(password.as_bytes(), kind)?;
                     lines.push(format!("{user}:{hash}"));
                 }
@@ -206,6 +215,11 @@ fn check_name(user: &str) -> Result<(), EditError> {
         && !user.starts_with('#')
         && !user.contains([':', '\n', '\r', '\0']);
     fits.then_some(()).ok_or(EditError::Name)
+}
+
+/// Whether a password is meant as a hash.
+fn looks_like_hash(text: &str) -> bool {
+    text.starts_with('$') || text.starts_with("SCRAM-SHA-256$")
 }
 
 fn is_of(line: &str, user: &str) -> bool {

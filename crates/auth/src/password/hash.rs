@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `$6$SALT$HASH` | SHA-512 of password and salt; Mosquitto before 2.0 |
 //! | `$7$ROUNDS$SALT$HASH` | PBKDF2 with HMAC-SHA-512; Mosquitto 2.0 |
+//! | `SCRAM-SHA-256$ROUNDS:SALT$KEY:SERVERKEY` | keys of SCRAM, for that or for passwords; as PostgreSQL writes them |
 //! | `$argon2id$v=19$m=KIB,t=PASSES,p=LANES$SALT$HASH` | Argon2id; Mosquitto 2.1, and what we write |
 //!
 //! Salt and hash are base64, of Argon2id without padding.
@@ -15,7 +16,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use ring::rand::{SecureRandom, SystemRandom};
-use ring::{digest, pbkdf2};
+use ring::{digest, hmac, pbkdf2};
 use thiserror::Error;
 
 /// Bounds of what a hash may cost: a file that asks for more is a mistake, or a trap.
@@ -27,6 +28,9 @@ const MAXIMUM_BYTES: usize = 1024;
 
 /// Rounds of PBKDF2 where nothing else is asked for; as many as Mosquitto takes.
 const ROUNDS: u32 = 101;
+
+const SCRAM: &str = "SCRAM-SHA-256$";
+const SCRAM_ROUNDS: u32 = 4096;
 
 const SHA512_BYTES: usize = 64;
 const PBKDF2: pbkdf2::Algorithm = pbkdf2::PBKDF2_HMAC_SHA512;
@@ -42,8 +46,15 @@ pub struct PasswordHash {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Method {
     Sha512,
-    Pbkdf2 { rounds: NonZeroU32 },
+    Pbkdf2 {
+        rounds: NonZeroU32,
+    },
     Argon2id(Params),
+    /// The hash is StoredKey.
+    Scram {
+        rounds: NonZeroU32,
+        server_key: Vec<u8>,
+    },
 }
 
 /// How a new hash is to be made.
@@ -59,13 +70,15 @@ pub enum HashKind {
     },
     /// SHA-512, which is too quick to be safe: for a Mosquitto before 2.0.
     Sha512,
+    /// Keys of SCRAM-SHA-256, 4,096 rounds.
+    Scram,
 }
 
 /// Why a text is not the hash of a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum HashError {
     /// It begins with none of `$6$`, `$7$`, `$argon2id$`.
-    #[error("is not a hash of a kind that is known ($6$, $7$, $argon2id$)")]
+    #[error("is not a hash of a kind that is known ($6$, $7$, $argon2id$, SCRAM-SHA-256$)")]
     Kind,
     /// A part is missing, or there is one too many.
     #[error("does not have the parts that a hash of its kind has")]
@@ -84,6 +97,9 @@ impl PasswordHash {
     /// # Errors
     /// [`HashError`]: the first thing that is wrong with it.
     pub fn parse(text: &str) -> Result<Self, HashError> {
+        if let Some(keys) = text.strip_prefix(SCRAM) {
+            return Self::parse_scram(keys);
+        }
         let mut parts = text.strip_prefix('$').ok_or(HashError::Kind)?.split('$');
         let mut part = || parts.next().ok_or(HashError::Parts);
         let (method, engine) = match part()? {
@@ -109,6 +125,35 @@ impl PasswordHash {
         Ok(PasswordHash { method, salt, hash })
     }
 
+    /// `ROUNDS:SALT$KEY:SERVERKEY`.
+    fn parse_scram(text: &str) -> Result<Self, HashError> {
+        let (rounds_and_salt, keys) = text.split_once('$').ok_or(HashError::Parts)?;
+        let (rounds, salt) = rounds_and_salt.split_once(':').ok_or(HashError::Parts)?;
+        let (key, server_key) = keys.split_once(':').ok_or(HashError::Parts)?;
+        let rounds = number(rounds, MAXIMUM_ROUNDS)?;
+        let rounds = NonZeroU32::new(rounds).ok_or(HashError::Cost)?;
+        let [salt, hash, server_key] = [salt, key, server_key].map(|part| STANDARD.decode(part));
+        let server_key = bytes(server_key)?;
+        Ok(PasswordHash {
+            method: Method::Scram { rounds, server_key },
+            salt: bytes(salt)?,
+            hash: bytes(hash)?,
+        })
+    }
+
+    /// The keys of SCRAM, if that is what this is.
+    pub(crate) fn scram(&self) -> Option<ScramKeys> {
+        let Method::Scram { rounds, server_key } = &self.method else {
+            return None;
+        };
+        Some(ScramKeys {
+            rounds: *rounds,
+            salt: self.salt.clone(),
+            stored_key: self.hash.clone(),
+            server_key: server_key.clone(),
+        })
+    }
+
     /// Hashes a password with a fresh salt.
     ///
     /// # Errors
@@ -123,6 +168,11 @@ impl PasswordHash {
                 (Method::Pbkdf2 { rounds }, 12)
             }
             HashKind::Sha512 => (Method::Sha512, 12),
+            HashKind::Scram => {
+                let rounds = NonZeroU32::new(SCRAM_ROUNDS).expect("4,096 is not 0");
+                let server_key = Vec::new();
+                (Method::Scram { rounds, server_key }, 16)
+            }
         };
         let mut salt = vec![0; salt_bytes];
         let filled = SystemRandom::new().fill(&mut salt);
@@ -137,6 +187,9 @@ impl PasswordHash {
             hash: vec![0; length],
         };
         new.hash = new.compute(password).unwrap_or_default();
+        if let Method::Scram { rounds, server_key } = &mut new.method {
+            *server_key = scram_key(*rounds, &new.salt, password, b"Server Key");
+        }
         Ok(new)
     }
 
@@ -173,6 +226,12 @@ impl PasswordHash {
             Method::Pbkdf2 { rounds } => {
                 pbkdf2::derive(PBKDF2, *rounds, &self.salt, password, &mut computed);
             }
+            Method::Scram { rounds, .. } => {
+                let client_key = scram_key(*rounds, &self.salt, password, b"Client Key");
+                computed = digest::digest(&digest::SHA256, &client_key)
+                    .as_ref()
+                    .to_vec();
+            }
             Method::Argon2id(params) => {
                 let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
                 argon
@@ -195,6 +254,11 @@ impl fmt::Display for PasswordHash {
                 write!(f, "$7${rounds}$")?;
                 &STANDARD
             }
+            Method::Scram { rounds, server_key } => {
+                let [salt, key, server_key] =
+                    [&self.salt, &self.hash, server_key].map(|it| STANDARD.encode(it));
+                return write!(f, "{SCRAM}{rounds}:{salt}${key}:{server_key}");
+            }
             Method::Argon2id(params) => {
                 let (kib, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
                 write!(f, "$argon2id$v=19$m={kib},t={passes},p={lanes}$")?;
@@ -208,8 +272,42 @@ impl fmt::Display for PasswordHash {
 
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PasswordHash({:?}, ***)", self.method)
+        let kind = match self.method {
+            Method::Sha512 => "sha512",
+            Method::Pbkdf2 { .. } => "pbkdf2",
+            Method::Argon2id(_) => "argon2id",
+            Method::Scram { .. } => "scram",
+        };
+        write!(f, "PasswordHash({kind}, ***)")
     }
+}
+
+/// What a Server has of a user's password for SCRAM-SHA-256.
+pub(crate) struct ScramKeys {
+    pub(crate) rounds: NonZeroU32,
+    pub(crate) salt: Vec<u8>,
+    pub(crate) stored_key: Vec<u8>,
+    pub(crate) server_key: Vec<u8>,
+}
+
+impl fmt::Debug for ScramKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScramKeys(***)")
+    }
+}
+
+/// One of the keys that SCRAM-SHA-256 makes of a password.
+fn scram_key(rounds: NonZeroU32, salt: &[u8], password: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut salted = [0; 32];
+    pbkdf2::derive(
+        pbkdf2::PBKDF2_HMAC_SHA256,
+        rounds,
+        salt,
+        password,
+        &mut salted,
+    );
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &salted);
+    hmac::sign(&key, name).as_ref().to_vec()
 }
 
 /// The system gives no random numbers.
@@ -218,7 +316,7 @@ impl fmt::Debug for PasswordHash {
 pub struct NoRandomness;
 
 /// Compares in a time that does not tell where the first difference is.
-fn same(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     let differences = a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b));
     a.len() == b.len() && std::hint::black_box(differences) == 0
 }
@@ -261,6 +359,7 @@ mod tests {
             HashKind::Pbkdf2 { rounds: 0 },
             HashKind::Pbkdf2 { rounds: 1000 },
             HashKind::Sha512,
+            HashKind::Scram,
         ];
         for kind in kinds {
             let hash = PasswordHash::of("päss:word$".as_bytes(), kind).unwrap();

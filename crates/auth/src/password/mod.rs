@@ -6,4 +6,5 @@ mod verified;
 
 pub use file::{EditError, PasswordFile, Skipped};
 pub use hash::{HashError, HashKind, NoRandomness, PasswordHash};
+pub(crate) use hash::{ScramKeys, same};
 pub use verified::Verified;

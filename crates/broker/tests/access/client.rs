@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use dunlin_packet::{
-    Connect, Framing, Packet, PacketId, Properties, PropertiesBuf, Property, ProtocolVersion,
+    Auth, Connect, Framing, Packet, PacketId, Properties, PropertiesBuf, Property, ProtocolVersion,
     Publish, QoS, ReasonCode, SubscriptionOptions, TopicFilter, Will, encode_subscribe,
     split_frame,
 };
@@ -47,8 +47,13 @@ impl<'a> Who<'a> {
     }
 }
 
+/// What a Client speaks over.
+pub(crate) trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     version: ProtocolVersion,
     received: Vec<u8>,
 }
@@ -75,14 +80,23 @@ impl Client {
         let stream = TcpStream::connect(to).expect("the broker accepts");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(stream, version)
+    }
+
+    /// Over a connection that is there already.
+    pub(crate) fn over(stream: impl Stream + 'static, version: ProtocolVersion) -> Self {
         Client {
-            stream,
+            stream: Box::new(stream),
             version,
             received: Vec::new(),
         }
     }
 
     pub(crate) fn send_connect(&mut self, who: Who<'_>) {
+        self.try_send_connect(who).expect("the broker reads");
+    }
+
+    pub(crate) fn try_send_connect(&mut self, who: Who<'_>) -> std::io::Result<()> {
         let will = who.will.map(|topic| Will {
             topic,
             payload: b"gone",
@@ -98,7 +112,8 @@ impl Client {
             (false, V5) => session.as_properties(),
             _ => properties.as_properties(),
         };
-        self.send(&Packet::Connect(Connect {
+        let mut bytes = Vec::new();
+        let connect = Packet::Connect(Connect {
             version: who.version,
             clean_start: who.clean_start,
             keep_alive: 0,
@@ -107,7 +122,10 @@ impl Client {
             user_name: who.user_name,
             password: who.password.map(str::as_bytes),
             properties,
-        }));
+        });
+        connect.encode(self.version, &mut bytes);
+        self.stream.write_all(&bytes)?;
+        self.stream.flush()
     }
 
     #[track_caller]
@@ -116,6 +134,27 @@ impl Client {
             Packet::ConnAck(connack) => Some(connack.reason),
             _ => None,
         })
+    }
+
+    /// The Reason Code of CONNACK; `None` if the broker hangs up instead.
+    pub(crate) fn try_connack(&mut self) -> Option<ReasonCode> {
+        let mut bytes = [0; 256];
+        let count = self.stream.read(&mut bytes).unwrap_or(0);
+        match split_frame(&bytes[..count], u32::MAX) {
+            Ok(Framing::Complete { frame, .. }) => match Packet::decode(self.version, frame) {
+                Ok(Packet::ConnAck(connack)) => Some(connack.reason),
+                other => panic!("{other:?}"),
+            },
+            _ => None,
+        }
+    }
+
+    pub(crate) fn auth(&mut self, reason: ReasonCode, method: &str, data: &[u8]) {
+        let mut properties = PropertiesBuf::new();
+        properties.push(Property::AuthenticationMethod(method));
+        properties.push(Property::AuthenticationData(data));
+        let properties = properties.as_properties();
+        self.send(&Packet::Auth(Auth { reason, properties }));
     }
 
     pub(crate) fn send(&mut self, packet: &Packet<'_>) {

@@ -7,7 +7,9 @@
 
 mod abuse;
 mod beside_mosquitto;
+mod certificates;
 mod client;
+mod exchange;
 mod folder;
 mod http;
 mod passwords;

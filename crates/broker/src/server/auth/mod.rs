@@ -11,9 +11,11 @@
 //! |---|---|
 //! | `load` | from the configuration and its files to [`Realms`] |
 //! | `policy` | [`ShardPolicy`]: core's door |
+//! | `exchange` | AUTH packets of one connection |
 //! | `workers` | the threads that hash passwords and ask servers |
 //! | `failures` | addresses from which wrong credentials have come |
 
+mod exchange;
 mod failures;
 mod load;
 mod policy;

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use dunlin_auth::{Credentials, Outcome, Realm, Source};
+use dunlin_auth::{Credentials, Outcome, Realm, Source, scram};
 use dunlin_core::{ConnectionId, Decision, Grant, Origin, Policy, Review, ShardId};
 use dunlin_packet::{Connect, ReasonCode};
 
 use super::Authentication;
+use super::exchange::AuthExchange;
 use super::workers::{Asker, Busy, Question};
 
 /// The policy of one shard.
@@ -17,6 +18,8 @@ pub(in crate::server) struct ShardPolicy {
     shared: Arc<Authentication>,
     /// Where connections come from that have not sent a CONNECT yet.
     entering: HashMap<ConnectionId, Origin>,
+    /// Connections with an exchange of AUTH packets, as long as they last.
+    exchanges: HashMap<ConnectionId, AuthExchange>,
 }
 
 impl ShardPolicy {
@@ -25,6 +28,7 @@ impl ShardPolicy {
             shard,
             shared,
             entering: HashMap::new(),
+            exchanges: HashMap::new(),
         }
     }
 
@@ -62,9 +66,11 @@ impl Policy for ShardPolicy {
 
     fn connect(&mut self, connection: ConnectionId, connect: &Connect<'_>) -> Decision {
         let origin = self.entering.remove(&connection).unwrap_or_default();
-        if connect.properties.authentication_method().is_some() {
-            // [MQTT-4.12.0-1]
-            return Decision::refuse(ReasonCode::BadAuthenticationMethod);
+        if let Some(method) = connect.properties.authentication_method() {
+            let exchange = AuthExchange::new(origin, connect.client_id);
+            self.exchanges.insert(connection, exchange);
+            let data = connect.properties.authentication_data();
+            return self.authenticate(connection, method, data.unwrap_or_default());
         }
         let realms = self.shared.realms();
         let Some(realm) = realms.get(origin.listener as usize) else {
@@ -90,12 +96,33 @@ impl Policy for ShardPolicy {
         self.judge(asker, realm.clone(), connect.client_id, outcome)
     }
 
-    fn authenticate(&mut self, _: ConnectionId, _: &str, _: &[u8]) -> Decision {
-        Decision::refuse(ReasonCode::BadAuthenticationMethod)
+    fn authenticate(&mut self, connection: ConnectionId, method: &str, data: &[u8]) -> Decision {
+        let realms = self.shared.realms();
+        let Some(exchange) = self.exchanges.get_mut(&connection) else {
+            return Decision::refuse(ReasonCode::NotAuthorized);
+        };
+        let realm = realms.get(exchange.origin.listener as usize);
+        let Some((realm, true)) = realm.map(|realm| (realm, method == scram::METHOD)) else {
+            // [MQTT-4.12.0-1]
+            return Decision::refuse(ReasonCode::BadAuthenticationMethod);
+        };
+        match exchange.step(realm, data) {
+            Ok(decision) => decision,
+            Err(cause) => {
+                let asker = Asker {
+                    shard: self.shard,
+                    connection,
+                    address: exchange.origin.address,
+                };
+                let client_id = exchange.client_id.clone();
+                self.shared.workers.turn_away(asker, &client_id, cause)
+            }
+        }
     }
 
     fn closed(&mut self, connection: ConnectionId) {
         self.entering.remove(&connection);
+        self.exchanges.remove(&connection);
     }
 
     fn review(&mut self, client_id: &str, grant: &Grant) -> Review {
