@@ -1,39 +1,7 @@
-//! `dunlin`: the broker, and the client tools that come with it.
-
-mod admin;
-mod cli;
-mod mosquitto_db;
-mod passwd;
-mod server;
-mod tls;
+//! The program `dunlin`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut args = std::env::args_os().skip(1);
-    let first = args.next();
-    let name = first.as_ref().and_then(|name| name.to_str());
-    if name.is_some_and(admin::knows) {
-        return admin::run(std::env::args_os());
-    }
-    if name == Some("passwd") {
-        return passwd::run(args);
-    }
-    if name == Some("tls") {
-        return tls::run(args);
-    }
-    match name.and_then(cli::Tool::from_name) {
-        Some(tool) => cli::run(tool, args),
-        None => serve(),
-    }
-}
-
-fn serve() -> ExitCode {
-    match server::run(&server::ServerOptions::from_command_line()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("Error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    dunlin_broker::main()
 }

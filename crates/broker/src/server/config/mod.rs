@@ -27,6 +27,7 @@ mod check;
 mod error;
 mod field;
 pub(crate) mod flags;
+pub(crate) mod fuzzing;
 mod keys;
 mod listener;
 mod logging;
