@@ -341,6 +341,10 @@ impl Clients {
             self.drop_delivery(id, delivery, DropReason::Unreadable);
         }
         self.drop_forbidden(id);
+        if self.sessions[id].connection.is_none() {
+            // Its Client has gone meanwhile.
+            self.park(id);
+        }
         self.pump(now, id);
     }
 

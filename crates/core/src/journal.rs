@@ -265,6 +265,16 @@ pub enum Record {
         /// The message.
         parked: Parked,
     },
+    /// A message that a Session was handed by a Shared Subscription, which it has left, is due to the
+    /// Session alone.
+    Adopted {
+        /// To which.
+        session: LogId,
+        /// The message.
+        parked: Parked,
+        /// `{ShareName}/{filter}` of the Shared Subscription, which has it no more.
+        group: Arc<str>,
+    },
     /// A message is due to a Session no more: acknowledged, expired or dropped.
     Done {
         /// To which.
@@ -348,7 +358,9 @@ impl Record {
     /// The message in the log without which this record is worth nothing.
     pub fn refers_to(&self) -> Option<MessageId> {
         match self {
-            Record::Queued { parked, .. } | Record::Sending { parked, .. } => Some(parked.message),
+            Record::Queued { parked, .. }
+            | Record::Adopted { parked, .. }
+            | Record::Sending { parked, .. } => Some(parked.message),
             Record::GroupQueued { message, .. } => Some(*message),
             _ => None,
         }

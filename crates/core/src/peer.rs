@@ -30,6 +30,10 @@ pub enum PeerMessage {
         round: u64,
     },
 
+    /// A checkpoint has begun here: what was recorded before is about to go, and all that was said
+    /// before has now been heard.
+    CheckpointBegun,
+
     /// A message for which the other shard has announced interest.
     Publish(Message),
 

@@ -29,6 +29,7 @@
 //!   21    GroupEnded     group
 //!   22    GroupQueued    group, message, size
 //!   23    GroupDone      group, message
+//!   24    Adopted        session, parked, group
 //!
 //!   flags of a message   bits 0-1 QoS, 2 RETAIN, 3 expires, 4 crosses, 5 publisher, 6 properties
 //!   parked               message, flags (bits 0-1 QoS, 2 RETAIN, from 3 on the number of
@@ -185,6 +186,15 @@ impl Record {
                 out.kind(23).number(group.as_u64());
                 out.number(message.as_u64());
             }
+            Record::Adopted {
+                session,
+                parked,
+                group,
+            } => {
+                out.kind(24).number(session.as_u64());
+                out.parked(parked);
+                out.text(group);
+            }
         }
     }
 
@@ -294,10 +304,7 @@ impl Record {
             20 => {
                 let group = from.log_id()?;
                 let told = from.told()?;
-                let name: Arc<str> = from.text()?.into();
-                if !name.contains('/') {
-                    return Err(CodecError::Value("Shared Subscription"));
-                }
+                let name = from.group()?;
                 Record::Group { group, name, told }
             }
             21 => Record::GroupEnded {
@@ -311,6 +318,11 @@ impl Record {
             23 => Record::GroupDone {
                 group: from.log_id()?,
                 message: from.message_id()?,
+            },
+            24 => Record::Adopted {
+                session: from.log_id()?,
+                parked: from.parked()?,
+                group: from.group()?,
             },
             other => return Err(CodecError::Kind(other)),
         };
@@ -459,6 +471,15 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self) -> Result<&'a str, CodecError> {
         std::str::from_utf8(self.bytes()?).map_err(|_| CodecError::Value("text"))
+    }
+
+    /// `{ShareName}/{filter}`.
+    fn group(&mut self) -> Result<Arc<str>, CodecError> {
+        let name = self.text()?;
+        match name.contains('/') {
+            true => Ok(name.into()),
+            false => Err(CodecError::Value("Shared Subscription")),
+        }
     }
 
     fn told(&mut self) -> Result<Told, CodecError> {
@@ -667,6 +688,11 @@ mod tests {
             Record::Queued {
                 session,
                 parked: one,
+            },
+            Record::Adopted {
+                session,
+                parked: parked.clone(),
+                group: name.clone(),
             },
             Record::Done {
                 session,

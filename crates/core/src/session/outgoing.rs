@@ -590,6 +590,8 @@ impl Outgoing {
 
     /// Parks what can be: nobody is there to take it.
     pub(crate) fn park(&mut self, is_in_log: impl Fn(&Delivery) -> bool) {
+        // What is being read will be parked again at once.
+        self.memory_bytes -= std::mem::take(&mut self.reserved);
         let queue = std::mem::take(&mut self.queue);
         for delivery in queue.into_iter().rev() {
             self.memory_bytes -= delivery.size();
@@ -626,34 +628,35 @@ impl Outgoing {
 
     /// A message of QoS 2 was in flight.
     pub(crate) fn restore_sent(&mut self, packet_id: PacketId, parked: Parked) {
-        self.fill_up_to(packet_id);
         let absent = Message::absent(parked.message);
-        self.sent(packet_id, Delivery::of(parked, absent));
+        self.restore_in_flight(packet_id, Stage::Published(Delivery::of(parked, absent)));
     }
 
-    /// Those before `packet_id` were of QoS 1, and are in the queue again.
-    fn fill_up_to(&mut self, packet_id: PacketId) {
-        while !self.in_flight.is_empty() && self.place(packet_id) > Some(self.in_flight.len()) {
-            self.in_flight.push_back(InFlight { stage: Stage::Done });
-            self.sent_here += 1;
-        }
-    }
-
-    /// The Client had a message of QoS 2.
+    /// The Client had a message of QoS 2. That it was sent may not be in the log, if the message was
+    /// not either.
     pub(crate) fn restore_released(&mut self, packet_id: PacketId) {
-        if self.find(packet_id).is_some() {
-            self.pubrec(packet_id, ReasonCode::Success);
-            return;
-        }
-        self.fill_up_to(packet_id);
+        self.restore_in_flight(packet_id, Stage::Released);
+    }
+
+    /// Those between the ones that are restored were of QoS 1, and are in the queue again.
+    fn restore_in_flight(&mut self, packet_id: PacketId, stage: Stage) {
         if self.in_flight.is_empty() {
             self.first = Some(packet_id);
         }
-        self.in_flight.push_back(InFlight {
-            stage: Stage::Released,
-        });
-        self.sent_here += 1;
-        self.unacknowledged += 1;
+        let done = || InFlight { stage: Stage::Done };
+        let mut place = self.place(packet_id).unwrap_or_default();
+        let before = IDENTIFIERS - place;
+        if place >= self.in_flight.len() && before < place - self.in_flight.len() {
+            (0..before).for_each(|_| self.in_flight.push_front(done()));
+            self.first = Some(packet_id);
+            place = 0;
+        }
+        while self.in_flight.len() <= place {
+            self.in_flight.push_back(done());
+        }
+        let last = std::mem::replace(&mut self.in_flight[place].stage, stage);
+        self.unacknowledged += usize::from(matches!(last, Stage::Done));
+        self.sent_here = self.in_flight.len();
     }
 
     /// The Packet Identifier after the last one in flight.
@@ -769,6 +772,38 @@ mod tests {
     use super::super::delivery::SubscriptionIds;
     use super::*;
     use crate::message::Message;
+
+    /// Seed 5824: as if 65,532 others were in flight between them.
+    #[test]
+    fn what_was_in_flight_is_restored_in_any_order() {
+        let id = |n| PacketId::new(n).unwrap();
+        let parked = Parked {
+            message: MessageId::from_u64(64),
+            size: 1,
+            qos: QoS::ExactlyOnce,
+            retain: false,
+            subscription_ids: SubscriptionIds::None,
+        };
+        for (first, then, expected) in [
+            (8, 5, vec![5, 6, 7, 8]),
+            (5, 8, vec![5, 6, 7, 8]),
+            (1, 65_535, vec![65_535, 1]),
+            (65_535, 2, vec![65_535, 1, 2]),
+        ] {
+            let mut outgoing = Outgoing::default();
+            outgoing.restore_sent(id(first), parked.clone());
+            outgoing.restore_released(id(then));
+            let ids: Vec<_> = outgoing.in_flight().map(|(id, _)| id.get()).collect();
+            assert_eq!(ids, expected);
+            let is_sent = |(_, it): (_, &InFlight)| matches!(it.stage, Stage::Published(_));
+            assert_eq!(
+                outgoing.in_flight().position(is_sent),
+                ids.iter().position(|id| *id == first)
+            );
+            assert!(matches!(outgoing.pubcomp(id(then)), Acknowledged::Freed));
+            assert_eq!(outgoing.unacknowledged, 1);
+        }
+    }
 
     fn delivery(n: u8, qos: QoS) -> Delivery {
         Delivery {

@@ -3,44 +3,77 @@
 //! A Session is told whole, in records of one input; between Sessions the shard does its other work,
 //! and what changes meanwhile is recorded as always. So at any moment the log says the same as
 //! the shard.
+//!
+//! What goes with older records may be on its way to another shard, as a message to be retained
+//! there. So a shard tells nothing before all others have said that they have begun too, after
+//! all that they had said before; and its checkpoint is over when the others have heard what it
+//! said until it had told everything.
 
-use dunlin_packet::{QoS, SubscriptionOptions};
+use dunlin_packet::{PacketId, QoS, SubscriptionOptions};
 
 use super::Shard;
 use crate::clients::is_logged;
-use crate::id::SessionId;
+use crate::id::{SessionId, ShardId};
 use crate::journal::{LogId, Record, Told};
+use crate::peer::PeerMessage;
 use crate::retained::RetainedCursor;
-use crate::session::Stage;
+use crate::session::{Delivery, Stage};
 use crate::settlement::Ticket;
 use crate::shared::RecordedGroup;
 
 /// Sessions, groups and Retained Messages that are looked at after one input.
 const AT_ONCE: usize = 64;
 
+/// The checkpoints of all shards, as far as this one knows of them.
+pub(super) struct Checkpoints {
+    /// How many this shard has begun.
+    begun: u64,
+    /// How many each has begun, when it said what has been heard.
+    heard: Vec<u64>,
+    /// The one that is underway.
+    current: Option<Checkpoint>,
+}
+
 /// How far a checkpoint has come.
-pub(super) struct Checkpoint {
-    /// All that was said before it.
-    ticket: Ticket,
+#[derive(Default)]
+struct Checkpoint {
     /// Sessions up to this place have been told.
     sessions: usize,
     /// Shared Subscriptions up to this place have been told.
     groups: usize,
     retained: RetainedCursor,
-    /// Everything has been told.
-    told: bool,
+    /// All that was said until everything had been told.
+    told: Option<Ticket>,
+}
+
+impl Checkpoints {
+    pub(super) fn new(shards: usize) -> Self {
+        Checkpoints {
+            begun: 0,
+            heard: vec![0; shards],
+            current: None,
+        }
+    }
+
+    /// Whether all other shards have begun too, and all that they said before has been heard. What
+    /// they recorded of that is about to go; now it is in the state of this shard.
+    fn may_tell(&self) -> bool {
+        self.heard.iter().all(|heard| *heard >= self.begun)
+    }
 }
 
 impl Shard {
     /// Whether a checkpoint is over that [`Input::Checkpoint`](crate::Input::Checkpoint) began: all
-    /// that is recorded is in the records taken by now, and all messages accepted before it began
-    /// are where they are due. True once.
+    /// that is recorded is in the records taken by now, all messages accepted before it began are
+    /// where they are due, and other shards have heard what this one does not record any more. True
+    /// once.
     pub fn take_checkpoint(&mut self) -> bool {
         let settlement = &self.clients.settlement;
         let is_over = |checkpoint: &mut Checkpoint| {
-            checkpoint.told && settlement.is_settled(checkpoint.ticket)
+            let told = checkpoint.told;
+            told.is_some_and(|ticket| settlement.is_settled(ticket))
         };
-        self.checkpoint.take_if(is_over).is_some()
+        self.checkpoints.current.take_if(is_over).is_some()
     }
 
     pub(super) fn begin_checkpoint(&mut self) {
@@ -48,25 +81,31 @@ impl Shard {
         self.clients
             .settlement
             .append_later(|| Record::Numbered { number });
-        self.checkpoint = Some(Checkpoint {
-            ticket: self.clients.settlement.ticket(),
-            sessions: 0,
-            groups: 0,
-            retained: RetainedCursor::default(),
-            told: false,
-        });
+        self.checkpoints.begun += 1;
+        self.checkpoints.heard[self.id.index()] += 1;
+        self.checkpoints.current = Some(Checkpoint::default());
+        for peer in self.others() {
+            self.tell(peer, PeerMessage::CheckpointBegun);
+        }
     }
 
-    /// Whether a checkpoint has something left to tell.
+    /// Another shard has begun a checkpoint.
+    pub(super) fn hear_checkpoint(&mut self, peer: ShardId) {
+        self.checkpoints.heard[peer.index()] += 1;
+    }
+
+    /// Whether a checkpoint has something left to tell, and may.
     pub(super) fn is_telling_anew(&self) -> bool {
-        self.checkpoint
-            .as_ref()
-            .is_some_and(|checkpoint| !checkpoint.told)
+        let current = self.checkpoints.current.as_ref();
+        current.is_some_and(|current| current.told.is_none()) && self.checkpoints.may_tell()
     }
 
     /// Tells a few more.
     pub(super) fn go_on_with_checkpoint(&mut self) {
-        let Some(mut checkpoint) = self.checkpoint.take_if(|checkpoint| !checkpoint.told) else {
+        if !self.is_telling_anew() {
+            return;
+        }
+        let Some(mut checkpoint) = self.checkpoints.current.take() else {
             return;
         };
         let from = checkpoint.sessions;
@@ -83,15 +122,17 @@ impl Shard {
                 self.tell_group(slot);
             }
             let groups_told = checkpoint.groups == slots;
-            checkpoint.told = self.tell_retained(&mut checkpoint.retained) && groups_told;
+            if self.tell_retained(&mut checkpoint.retained) && groups_told {
+                checkpoint.told = Some(self.clients.settlement.ticket());
+            }
         }
-        self.checkpoint = Some(checkpoint);
+        self.checkpoints.current = Some(checkpoint);
     }
 
     /// Tells all there is to know of a Session, if it is in the log.
     fn tell_session(&mut self, id: SessionId) {
         if !self.clients.is_recorded(id) {
-            return;
+            return self.tell_taken(id);
         }
         let known = &self.clients.sessions[id];
         let (session, expires_at) = (known.log_id, known.expires_at);
@@ -117,6 +158,25 @@ impl Shard {
         }
         self.tell_subscriptions(id, session, &mut records);
         self.tell_outgoing(id, session, &mut records);
+        for record in records {
+            self.clients.settlement.append_later(|| record);
+        }
+    }
+
+    /// Tells which messages of QoS 2 a Session that is not in the log was sent from Shared
+    /// Subscriptions: nobody else may have them any more.
+    fn tell_taken(&mut self, id: SessionId) {
+        let Some(session) = self.clients.sessions.get(id) else {
+            return;
+        };
+        let mut records = Vec::new();
+        for (packet_id, in_flight) in session.outgoing.iter().flat_map(|it| it.in_flight()) {
+            if let Stage::Published(delivery) = &in_flight.stage
+                && delivery.origin.is_some()
+            {
+                records.extend(sending(LogId::NONE, packet_id, delivery));
+            }
+        }
         for record in records {
             self.clients.settlement.append_later(|| record);
         }
@@ -153,15 +213,7 @@ impl Shard {
         for (packet_id, in_flight) in outgoing.in_flight() {
             match &in_flight.stage {
                 Stage::Published(delivery) if delivery.qos == QoS::ExactlyOnce => {
-                    if delivery.message.id().is_some() {
-                        let origin = delivery.origin.as_ref();
-                        records.push(Record::Sending {
-                            session,
-                            packet_id,
-                            parked: delivery.parked(),
-                            group: origin.map(|origin| origin.group.clone()),
-                        });
-                    }
+                    records.extend(sending(session, packet_id, delivery));
                 }
                 Stage::Published(delivery) if is_logged(delivery) => {
                     let parked = delivery.parked();
@@ -206,4 +258,16 @@ impl Shard {
         }
         end
     }
+}
+
+/// That a message of QoS 2 is in flight, if it is in the log.
+fn sending(session: LogId, packet_id: PacketId, delivery: &Delivery) -> Option<Record> {
+    let is_logged = delivery.qos == QoS::ExactlyOnce && delivery.message.id().is_some();
+    let origin = delivery.origin.as_ref();
+    is_logged.then(|| Record::Sending {
+        session,
+        packet_id,
+        parked: delivery.parked(),
+        group: origin.map(|origin| origin.group.clone()),
+    })
 }

@@ -257,7 +257,13 @@ impl Shard {
             reason: ReasonCode::Success,
             properties: properties.as_properties(),
         };
-        self.send_since(acceptance.marks, id, &Packet::ConnAck(connack));
+        let connack = Packet::ConnAck(connack);
+        if !acceptance.session_present && self.clients.settlement.has_log() {
+            // That an earlier Session has ended may have been said before, and is not to be undone.
+            self.send_settled(id, &connack);
+        } else {
+            self.send_since(acceptance.marks, id, &connack);
+        }
     }
 
     fn connack_properties(

@@ -398,10 +398,18 @@ impl Shard {
 
     /// What a Session was handed by a group that it leaves is its own from now on, also in the log.
     fn keep_from_group(&mut self, session: SessionId, membership: u64) {
+        let Some(Membership { group, .. }) = self.memberships.get(&membership) else {
+            return;
+        };
+        let group = group.clone();
         let adopt = |outgoing: &mut Outgoing| outgoing.adopt(membership);
         for parked in self.clients.change_queue(session, adopt) {
             self.clients
-                .record_later(session, |session| Record::Queued { session, parked });
+                .record_later(session, |session| Record::Adopted {
+                    session,
+                    parked,
+                    group: group.clone(),
+                });
         }
     }
 
@@ -423,7 +431,7 @@ impl Shard {
     fn end_membership(&mut self, membership: u64, kept: Vec<u64>) {
         self.send_reports();
         if let Some(Membership { home, .. }) = self.memberships.remove(&membership) {
-            self.tell(home, PeerMessage::GroupLeave { membership, kept });
+            self.tell_before_checkpoint(home, PeerMessage::GroupLeave { membership, kept });
         }
     }
 }

@@ -58,7 +58,7 @@ use crate::shared::{GroupId, Groups, Membership};
 use crate::terms::Terms;
 use crate::time::Timestamp;
 use crate::timers::Timer;
-use checkpoint::Checkpoint;
+use checkpoint::Checkpoints;
 use restore::Restoring;
 
 /// Batches of Retained Messages that are asked for after one input at most. The rest waits for the
@@ -272,7 +272,7 @@ pub struct Shard {
     /// What replays want to read.
     replay_reads: Vec<(Reader, ReplayStart)>,
     /// How far all that is recorded has been told anew.
-    checkpoint: Option<Checkpoint>,
+    checkpoints: Checkpoints,
     policy: Box<dyn Policy>,
     terms: Vec<Terms>,
     response_topic_prefix: String,
@@ -321,7 +321,7 @@ impl Shard {
             log_room: LogRoom::Enough,
             group_reads: Vec::new(),
             replay_reads: Vec::new(),
-            checkpoint: None,
+            checkpoints: Checkpoints::new(shards),
             routes: Routes::new(own ^ 1, replayable),
             matches: Matches::default(),
             retained: Retained::new(own ^ 2),
@@ -433,12 +433,8 @@ impl Shard {
     /// comes after that, or it would take back what has been acknowledged.
     fn send_reports(&mut self) {
         while let Some((home, report)) = self.clients.reports.pop_front() {
-            if home != self.id && self.clients.settlement.has_log() {
-                // What is told anew of the Session does not say it any more: a checkpoint waits.
-                self.tell_and_confirm(home, report);
-            } else {
-                self.tell(home, report);
-            }
+            // What is told anew of the Session does not say it any more.
+            self.tell_before_checkpoint(home, report);
         }
     }
 
@@ -456,6 +452,16 @@ impl Shard {
         debug_assert!(to != self.id);
         self.clients.settlement.mark(to);
         self.tell(to, message);
+    }
+
+    /// Says something to a shard that must be heard before a checkpoint of this one is over, if there
+    /// is a log: what it is about may not be recorded here any more, and not yet there.
+    fn tell_before_checkpoint(&mut self, to: ShardId, message: PeerMessage) {
+        if to != self.id && self.clients.settlement.has_log() {
+            self.tell_and_confirm(to, message);
+        } else {
+            self.tell(to, message);
+        }
     }
 
     fn due(&mut self, now: Timestamp) {

@@ -56,6 +56,7 @@ impl Shard {
                 self.clients.settlement.heard(from, round);
                 self.settled();
             }
+            PeerMessage::CheckpointBegun => self.hear_checkpoint(from),
             PeerMessage::Interest { filter, durability } => {
                 self.routes.add_peer(&filter, from, durability);
             }

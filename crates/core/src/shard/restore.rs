@@ -163,6 +163,14 @@ impl Shard {
                 self.note_placed(session, parked.message);
                 self.restore_queue(session, |outgoing| outgoing.restore_parked(parked));
             }
+            Record::Adopted {
+                session,
+                parked,
+                group,
+            } => {
+                self.take_from_group(group, parked.message);
+                self.restore_queue(session, |outgoing| outgoing.restore_parked(parked));
+            }
             Record::Done { session, message } => {
                 self.restore_queue(session, |outgoing| outgoing.restore_done(message));
             }

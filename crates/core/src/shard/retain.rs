@@ -32,7 +32,7 @@ impl Shard {
         self.routes.find(message.topic(), &mut matches);
         let late = matches.peers.without(routed);
         for peer in late.iter() {
-            self.tell(peer, PeerMessage::Publish(message.clone()));
+            self.tell_before_checkpoint(peer, PeerMessage::Publish(message.clone()));
         }
         if !routed.contains(self.id) {
             self.deliver_here(now, message, &matches, None);
@@ -48,14 +48,13 @@ impl Shard {
     ) {
         let (messages, end) = self.retained.read(now, reader, filter);
         let (to, stream) = reader;
-        self.tell(
-            to,
-            PeerMessage::RetainedBatch {
-                stream,
-                messages,
-                end,
-            },
-        );
+        let batch = PeerMessage::RetainedBatch {
+            stream,
+            messages,
+            end,
+        };
+        // Something newer may be kept by the time that it is queued there.
+        self.tell_before_checkpoint(to, batch);
     }
 
     // ---------------------------------------------------------- at the Session's shard
