@@ -4,7 +4,7 @@
 //! Every entry has a [`Moment`], a number that grows with each; so "before" can be told where the
 //! virtual clock stands still.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dunlin_packet::{QoS, SubscriptionOptions, TopicFilter, TopicName};
 
@@ -90,6 +90,8 @@ pub struct Session {
     touched: BTreeMap<String, Moment>,
     /// What was confirmed.
     pub grants: Vec<Grant>,
+    /// Filters that an UNSUBSCRIBE was sent for.
+    pub given_up: BTreeSet<String>,
 }
 
 /// A message that reached a Client, repeated QoS 2 packets left out.
@@ -138,6 +140,8 @@ pub struct History {
     pub sessions: Vec<Session>,
     /// All that reached Clients.
     pub deliveries: Vec<Delivery>,
+    /// Connections that their Client was told of.
+    pub greeted: BTreeSet<LinkNumber>,
     /// When connections ended, for the broker.
     pub ends: BTreeMap<LinkNumber, Moment>,
     /// Promises that were seen broken while it happened.
@@ -181,6 +185,7 @@ impl History {
             wishes: Vec::new(),
             touched: BTreeMap::new(),
             grants: Vec::new(),
+            given_up: BTreeSet::new(),
         });
         self.sessions.len() - 1
     }
@@ -241,6 +246,7 @@ impl History {
         let (moment, quiet) = (self.moment(), self.quiet);
         let session = &mut self.sessions[session];
         session.touched.insert(filter.to_owned(), moment);
+        session.given_up.insert(filter.to_owned());
         for grant in session.grants_of(filter) {
             grant.until = grant.until.or(Some((moment, quiet)));
         }

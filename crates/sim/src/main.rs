@@ -29,7 +29,12 @@ fn main() -> ExitCode {
         } else {
             Trace::hidden()
         };
-        let outcome = run(seed, arguments.durability, trace);
+        let run = || run(seed, arguments.durability, trace);
+        let Ok(outcome) = std::panic::catch_unwind(run) else {
+            failed += 1;
+            println!("seed {seed}: a panic");
+            continue;
+        };
         tally.add(&outcome.tally);
         if !outcome.violations.is_empty() {
             failed += 1;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use dunlin_packet::QoS;
 
 use super::End;
-use crate::history::Session;
+use crate::history::{Grant, Session};
 
 /// What came too late.
 pub fn check(end: &End<'_>) -> Vec<String> {
@@ -42,10 +42,17 @@ pub fn check(end: &End<'_>) -> Vec<String> {
         let first = !end.history.deliveries[..place].iter().any(|earlier| {
             earlier.session == delivery.session && earlier.publication == Some(number)
         });
-        // After a crash a Session also gets what was published before its SUBACK, but late.
-        let grants = session.grants.iter();
-        let mut due = grants.filter(|it| it.from < publication.sent && it.matches(&delivery.topic));
-        if end.history.era > 0 && due.next().is_none() {
+        // After a crash a Session also gets what was published while it had no such subscription, or
+        // one with QoS 0 that lost it; but late.
+        let mut grants = session.grants.iter();
+        let is_due = |it: &Grant| {
+            it.from < publication.sent
+                && it.until.is_none_or(|(until, _)| publication.sent < until)
+                && it.options.qos > QoS::AtMostOnce
+                && !(it.options.no_local && session.client == publication.client)
+                && it.matches(&delivery.topic)
+        };
+        if end.history.era > 0 && !grants.any(is_due) {
             continue;
         }
         let (before, _) = last.get(&key).copied().unwrap_or_default();

@@ -163,19 +163,21 @@ fn followed(end: &End<'_>, topic: &str, kept: Option<PublicationNumber>, found: 
     }
 }
 
-/// What a Session got last of the retained values of a topic; repeated packets left out.
+/// What a Session got last of the retained values of a topic since a moment; repeated packets left
+/// out, also those that came first before that.
 fn last_of(end: &End<'_>, session: usize, topic: &str, since: Moment) -> Option<usize> {
-    let mut values = Vec::new();
-    let is_it = |it: &&Delivery| it.session == session && it.topic == topic && it.at > since;
+    let (mut known, mut last) = (Vec::new(), None);
+    let is_it = |it: &&Delivery| it.session == session && it.topic == topic;
     for delivery in end.history.deliveries.iter().filter(is_it) {
         let Delivery {
             publication, dup, ..
         } = delivery;
         let is_value = publication.is_none_or(|number| end.history.publications[number].retain);
-        let is_repeated = *dup && values.contains(publication);
-        if is_value && !is_repeated {
-            values.push(*publication);
+        let is_repeated = *dup && known.contains(publication);
+        known.push(*publication);
+        if is_value && !is_repeated && delivery.at > since {
+            last = *publication;
         }
     }
-    values.last().copied().flatten()
+    last
 }

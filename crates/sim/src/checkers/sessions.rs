@@ -25,11 +25,23 @@ struct State {
     disconnected_at: u64,
     /// After a crash the broker may know only later than that, or not at all.
     known_by: u64,
-    /// When it lost the connection before this one, if that may be the last that the log knows of.
-    before: Option<u64>,
+    /// Its connections since the last crash, each with when the one before it was lost. Of those
+    /// that their Client has not been told of, the log may not know.
+    connections: Vec<(LinkNumber, u64)>,
 }
 
 impl State {
+    /// Since when the Session has no connection, as far as the log may know at the least.
+    fn detached_since(&self, now: u64, history: &History) -> u64 {
+        let last = match self.connected {
+            Some(_) => now,
+            None => self.disconnected_at,
+        };
+        let connections = self.connections.iter().rev();
+        let unknown = connections.take_while(|(link, _)| !history.greeted.contains(link));
+        unknown.map(|(_, before)| *before).fold(last, u64::min)
+    }
+
     /// When it ends, at the earliest and at the latest.
     fn expires_at(&self) -> RangeInclusive<u64> {
         let lives = u64::from(self.expiry) * 1000;
@@ -41,6 +53,7 @@ impl Sessions {
     /// A CONNECT was accepted.
     pub fn connected(
         &mut self,
+        now: u64,
         number: LinkNumber,
         link: &Link,
         session_present: bool,
@@ -52,9 +65,9 @@ impl Sessions {
             exists: false,
             connected: None,
             expiry: 0,
-            disconnected_at: 0,
-            known_by: 0,
-            before: None,
+            disconnected_at: now,
+            known_by: now,
+            connections: Vec::new(),
         });
         if let Some(other) = state.connected {
             let what = format!("c{client} is on links {other} and {number} at once");
@@ -68,16 +81,8 @@ impl Sessions {
             let what = format!("c{client}: Session Present {session_present}: {state:?}");
             history.violation("sessions", what);
         }
-        let before =
-            (session_present && state.connected.is_none()).then_some(state.disconnected_at);
-        *state = State {
-            exists: true,
-            connected: Some(number),
-            expiry,
-            disconnected_at: 0,
-            known_by: 0,
-            before,
-        };
+        state.connections.push((number, state.disconnected_at));
+        (state.exists, state.connected, state.expiry) = (true, Some(number), expiry);
     }
 
     /// A connection has ended, perhaps with a new Session Expiry Interval; gives the one that counts.
@@ -116,22 +121,18 @@ impl Sessions {
         }
     }
 
-    /// The broker has crashed; `expiry` is that of the Session that is there again; its Client knows of
-    /// the connection `known`. True: there was
-    /// a durable one, and it is not there.
+    /// The broker has crashed; `expiry` is that of the Session that is there again. True: there was a
+    /// durable one, and it is not there.
     pub fn crash(
         &mut self,
         now: u64,
         client: usize,
         expiry: Option<u32>,
-        known: Option<LinkNumber>,
+        history: &History,
     ) -> bool {
         let before = self.known.remove(&client);
-        let disconnected_at = match &before {
-            Some(state) if state.exists && state.connected.is_none() => state.disconnected_at,
-            Some(state) if state.connected != known => state.before.unwrap_or(now),
-            _ => now,
-        };
+        let state = before.as_ref();
+        let disconnected_at = state.map_or(now, |state| state.detached_since(now, history));
         let Some(expiry) = expiry else {
             return before.is_some_and(|state| state.exists && state.expiry > 0);
         };
@@ -143,7 +144,7 @@ impl Sessions {
                 expiry,
                 disconnected_at,
                 known_by: now,
-                before: None,
+                connections: Vec::new(),
             },
         );
         false

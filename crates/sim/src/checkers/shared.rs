@@ -120,10 +120,7 @@ fn is_promised(end: &End<'_>, filter: &str, publication: &Publication) -> bool {
     };
     let members = || sessions().filter(wishes);
     let takes_along = |session: &Session| {
-        let left = session
-            .grants
-            .iter()
-            .any(|it| it.filter == filter && it.until.is_some());
+        let left = session.given_up.contains(filter);
         let gone = session.ended.is_some_and(|ended| ended > publication.sent);
         gone && (left || publication.qos == QoS::ExactlyOnce)
     };

@@ -126,6 +126,7 @@ impl Client {
             .map_or(usize::MAX, |size| size as usize);
         self.phase = Phase::Online;
         self.must_start_clean = false;
+        desk.history.greeted.insert(desk.link);
         if connack.session_present && clean {
             return self.bad(desk, "Session Present after Clean Start".to_owned());
         }

@@ -120,6 +120,10 @@ impl World {
         self.seats[seat].turn_at = None;
         let mut records = Vec::new();
         let count = self.seats[seat].shard.take_records(&mut records);
+        if !records.is_empty() {
+            self.trace
+                .log(self.now, format_args!("shard {seat}: appends {records:?}"));
+        }
         self.log.append(seat, &mut records, count);
         if self.seats[seat].shard.take_checkpoint() {
             self.log.finish_checkpoint(seat);

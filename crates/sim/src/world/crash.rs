@@ -93,7 +93,7 @@ impl World {
             let session = history.session_of(client.index);
             let known = session.filter(|session| client.knows() == Some(*session));
             let link = client.link.filter(|_| client.phase == Phase::Online);
-            let is_lost = live.sessions.crash(*now, client.index, expiry, link);
+            let is_lost = live.sessions.crash(*now, client.index, expiry, history);
             live.wills.crash(*now, client.index, expiry, link);
             if is_lost && known.is_some() && plan.durability == Durability::Log {
                 let what = format!("the durable Session of {} is lost", client.name);

@@ -78,7 +78,7 @@ impl World {
         } = self;
         let known = &mut links[link];
         live.sessions
-            .connected(link, known, session_present, expiry, history);
+            .connected(*now, link, known, session_present, expiry, history);
         live.wills.connected(*now, link, known, history);
         known.session = history.session_of(known.client).filter(|_| session_present);
         if known.session.is_none() {
