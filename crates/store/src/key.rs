@@ -48,7 +48,8 @@ impl Position {
         (self.segment as u64) << 32 | self.offset as u64
     }
 
-    pub(crate) const fn from_number(number: u64) -> Self {
+    /// The position from one number.
+    pub const fn from_number(number: u64) -> Self {
         Position::new((number >> 32) as u32, number as u32)
     }
 }

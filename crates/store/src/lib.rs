@@ -24,6 +24,7 @@
 //! | `log/scan`, `log/recover` | reading frames; what is replayed, torn or damaged |
 //! | `log/checkpoint` | checkpoints, and freeing what they leave behind |
 //! | `read` | reading entries back |
+//! | `history` | reading the log from some place on |
 //! | `service` | [`Service`]: a log shared by threads, one sync for all |
 //! | `files` | what is asked of a file system |
 //! | `key`, `error` | [`Key`], [`Position`]; [`Error`] |
@@ -32,6 +33,7 @@ mod entry;
 mod error;
 pub mod files;
 mod frame;
+mod history;
 mod key;
 mod log;
 mod read;
@@ -40,7 +42,8 @@ mod service;
 pub use error::Error;
 pub use files::Directory;
 pub use frame::Frame;
+pub use history::{History, Past, Start};
 pub use key::{Key, Position};
-pub use log::{Cause, Damage, Log, Options, Recovery, Replayed, Statistics};
+pub use log::{Cause, Damage, Log, Options, Recovery, Replayed, Retention, Statistics};
 pub use read::{Found, Reading};
 pub use service::{Client, Commit, Handle, News, Service, ServiceOptions};

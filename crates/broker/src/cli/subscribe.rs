@@ -30,6 +30,10 @@ pub(crate) struct SubscribeArgs {
     /// Topic filter to unsubscribe from; may be repeated
     #[arg(short = 'U', long = "unsubscribe", value_name = "FILTER", action = clap::ArgAction::Append)]
     unsubscribe: Vec<String>,
+    /// Begin with past messages: a duration back from now (15m, 2h), a time (2026-11-23T10:00:00Z),
+    /// `first`, or `@` and the log-position of the last message seen. The broker must retain them
+    #[arg(long, value_name = "START", value_parser = since)]
+    since: Option<String>,
     /// Quality of service to subscribe with
     #[arg(short = 'q', long, value_name = "QOS", default_value = "0", value_parser = qos)]
     qos: QoS,
@@ -72,8 +76,9 @@ pub(crate) fn run(args: SubscribeArgs) -> Result<(), Failure> {
 }
 
 fn subscribe(mut args: SubscribeArgs) -> Result<(), Failure> {
-    let needs_5 =
-        args.retain_as_published || args.retain_handling != RetainHandling::SendAtSubscribe;
+    let needs_5 = args.since.is_some()
+        || args.retain_as_published
+        || args.retain_handling != RetainHandling::SendAtSubscribe;
     let version = if needs_5 {
         ProtocolVersion::V5
     } else {
@@ -82,6 +87,11 @@ fn subscribe(mut args: SubscribeArgs) -> Result<(), Failure> {
     let setup = args.connection.setup(version)?;
     args.topics.extend(setup.url_topic.clone());
     check(&args)?;
+    if let Some(since) = &args.since {
+        for topic in &mut args.topics {
+            *topic = format!("$replay/{since}/{topic}");
+        }
+    }
     let printer = if args.watch {
         Printer::watch()
     } else {
@@ -109,6 +119,14 @@ fn subscribe(mut args: SubscribeArgs) -> Result<(), Failure> {
     let outcome = subscriber.run(until);
     subscriber.link.disconnect();
     outcome
+}
+
+/// Where a replay begins, as it can stand in a Topic Filter.
+fn since(text: &str) -> Result<String, String> {
+    match text.contains(['/', '+', '#']) || text.is_empty() {
+        true => Err("write 15m, 2026-11-23T10:00:00Z, first or @POSITION".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 fn check(args: &SubscribeArgs) -> Result<(), Failure> {

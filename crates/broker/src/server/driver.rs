@@ -219,6 +219,17 @@ impl Driver {
                     self.side.tell(Input::Read { reader, messages });
                 }
             }
+            News::Past { tag, past } => {
+                let journal = self.journal.as_mut();
+                if let Some(reader) = journal.and_then(|journal| journal.reader(tag)) {
+                    let (mut messages, next) = durable::replayed(&past);
+                    self.side.tell(Input::Replay {
+                        reader,
+                        messages: &mut messages,
+                        next,
+                    });
+                }
+            }
             News::Full => self.hear_of_room(LogRoom::Full),
             News::Room => self.hear_of_room(LogRoom::Enough),
             News::Failed(error) => unreachable!("the process has ended: {error}"),

@@ -11,14 +11,15 @@
 
 use std::collections::VecDeque;
 
-use super::Log;
 use super::index::by_lane;
 use super::scan::Scan;
 use super::segment::{self, FRAMES, Segment};
+use super::{Log, Retention};
 use crate::entry::entries;
 use crate::error::Error;
 use crate::files::Files;
 use crate::frame::Frame;
+use crate::history::first_time;
 use crate::key::Key;
 
 /// Segments that one step decides about at most, as removing them takes time.
@@ -131,7 +132,7 @@ impl<F: Files> Log<F> {
             let Some(number) = cleaning.segments.pop_front() else {
                 return Ok(false);
             };
-            self.judge(cleaning, number)?;
+            self.judge(cleaning, number, time)?;
             judged += 1;
         }
         if let Some((number, at)) = cleaning.current {
@@ -141,7 +142,7 @@ impl<F: Files> Log<F> {
     }
 
     /// Decides what happens with a segment.
-    fn judge(&mut self, cleaning: &mut Cleaning, number: u32) -> Result<(), Error> {
+    fn judge(&mut self, cleaning: &mut Cleaning, number: u32, time: u64) -> Result<(), Error> {
         let Some(segment) = self
             .segments
             .iter()
@@ -149,6 +150,10 @@ impl<F: Files> Log<F> {
         else {
             return Ok(());
         };
+        if self.is_retained(number, time) {
+            cleaning.kept += segment.bytes();
+            return Ok(());
+        }
         let live = segment.index.live_bytes(&cleaning.live);
         let is_short = segment.end < self.options.segment / 4;
         if live == 0 {
@@ -160,6 +165,18 @@ impl<F: Files> Log<F> {
             cleaning.kept += segment.bytes();
         }
         Ok(())
+    }
+
+    /// Whether a segment is kept to be read again.
+    fn is_retained(&self, number: u32, time: u64) -> bool {
+        let Some(Retention { age, size }) = self.options.retention else {
+            return false;
+        };
+        let mut newer = self.segments.iter().filter(|it| it.number > number);
+        let bytes: u64 = newer.clone().map(Segment::bytes).sum();
+        // The first frame after this segment is not older than any in it.
+        let after = newer.find_map(|it| first_time(&*it.file, it.number));
+        bytes < size && after.is_none_or(|after| after.saturating_add(age) > time)
     }
 
     /// Copies the live entries of one part of a segment; removes it after the last.

@@ -9,6 +9,7 @@ mod space;
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 
 use self::checkpoint::{Checkpoint, Cleaning};
 use self::index::{Index, Lanes, Window};
@@ -18,10 +19,14 @@ use crate::entry::entries;
 use crate::error::Error;
 use crate::files::{File, Files};
 use crate::frame::{Frame, HEAD};
+use crate::history::{History, Part, Start};
 use crate::key::{Key, Position};
 use crate::read::Reading;
+use crate::service::Commit;
 
 pub use recover::{Cause, Damage, Recovery, Replayed};
+pub(crate) use scan::Scan;
+pub(crate) use segment::FRAMES;
 
 /// How many bytes are written at once, unless a frame is longer.
 const WRITE: usize = 1 << 20;
@@ -38,6 +43,18 @@ pub struct Options {
     /// progress: see [`Log::is_full`]. Three segments are enough for a checkpoint whose frames fit
     /// into one.
     pub reserve: u64,
+    /// What stays after it is needed, so that it can be read again.
+    pub retention: Option<Retention>,
+}
+
+/// How long entries with keys stay in the log though nothing refers to them. Whole segments stay or
+/// go: what is a little older may still be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// For that many milliseconds.
+    pub age: u64,
+    /// As long as newer segments have fewer bytes than that together.
+    pub size: u64,
 }
 
 impl Default for Options {
@@ -46,6 +63,7 @@ impl Default for Options {
             segment: 8 << 20,
             limit: u64::MAX,
             reserve: 24 << 20,
+            retention: None,
         }
     }
 }
@@ -221,6 +239,41 @@ impl<F: Files> Log<F> {
             }
         }
         reading
+    }
+
+    /// The part of the log that begins with `start` and ends with the last frame that is stable;
+    /// with the last one that was written, if nothing is made stable. None: there is nothing in it
+    /// yet. Carrying it out needs no access to the log.
+    pub fn history(&self, start: Start, commit: Commit) -> Option<History<F::File>> {
+        let last = self.segments.last()?;
+        let sealed = self.segments.iter().rev().skip(1).map(Segment::end).next();
+        let end = match commit {
+            Commit::Fsync if self.is_writing => self.stable.max(sealed.unwrap_or_default()),
+            Commit::Fsync | Commit::Os => last.end(),
+        };
+        if end == Position::default() {
+            return None;
+        }
+        if matches!(start, Start::Cursor(cursor) if cursor >= end) {
+            return None;
+        }
+        let readable = self
+            .segments
+            .iter()
+            .filter(|segment| segment.number <= end.segment);
+        let parts = readable.map(|segment| Part {
+            number: segment.number,
+            file: Arc::clone(&segment.file),
+            end: match segment.number == end.segment {
+                true => end.offset,
+                false => segment.end,
+            },
+        });
+        Some(History {
+            parts: parts.collect(),
+            start,
+            end,
+        })
     }
 
     /// Whether something could not be made stable: see [`Error::Poisoned`].

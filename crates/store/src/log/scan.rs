@@ -11,7 +11,7 @@ const CHUNK: usize = 256 << 10;
 const PAGE: usize = 4096;
 
 /// A reader of one segment.
-pub(super) struct Scan<'a, F> {
+pub(crate) struct Scan<'a, F> {
     file: &'a F,
     segment: u32,
     /// Where frames end at the latest.
@@ -27,9 +27,9 @@ pub(super) struct Scan<'a, F> {
 }
 
 /// A frame that was read.
-pub(super) struct Scanned<'a> {
-    pub(super) head: Head,
-    pub(super) body: &'a [u8],
+pub(crate) struct Scanned<'a> {
+    pub(crate) head: Head,
+    pub(crate) body: &'a [u8],
     /// Where its body begins.
     pub(super) body_at: u32,
 }
@@ -41,7 +41,7 @@ impl<'a, F: File> Scan<'a, F> {
     }
 
     /// Reads from the frame at `at` on.
-    pub(super) fn from(
+    pub(crate) fn from(
         file: &'a F,
         segment: u32,
         at: u32,
@@ -61,7 +61,7 @@ impl<'a, F: File> Scan<'a, F> {
     }
 
     /// Where the next frame should be.
-    pub(super) fn at(&self) -> u32 {
+    pub(crate) fn at(&self) -> u32 {
         self.at
     }
 
@@ -71,7 +71,7 @@ impl<'a, F: File> Scan<'a, F> {
     }
 
     /// The next frame. None: there is no valid one where it should be.
-    pub(super) fn next(&mut self) -> Option<Scanned<'_>> {
+    pub(crate) fn next(&mut self) -> Option<Scanned<'_>> {
         let (head, crc) = self.frame_at(self.at)?;
         if self
             .previous
@@ -92,7 +92,7 @@ impl<'a, F: File> Scan<'a, F> {
 
     /// Goes on to the next valid frame behind the place where one should be and is not. False:
     /// there is none.
-    pub(super) fn skip(&mut self) -> bool {
+    pub(crate) fn skip(&mut self) -> bool {
         // If the length can be trusted, what looks like a frame within this one is none.
         let length = self.head_at(self.at).map(|(head, _)| head.frame_length());
         let mut at = self.at + length.unwrap_or(ALIGNMENT as u32);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::frame::Frame;
+use crate::history::Start;
 use crate::key::Key;
 use crate::log::Statistics;
 
@@ -21,6 +22,11 @@ pub(super) enum Request {
         client: usize,
         tag: u64,
         keys: Vec<Key>,
+    },
+    History {
+        client: usize,
+        tag: u64,
+        start: Start,
     },
     Finished {
         client: usize,
@@ -80,6 +86,16 @@ impl Handle {
             client: self.client,
             tag,
             keys,
+        });
+    }
+
+    /// Asks for what the log has from some place on. The answer is
+    /// [`News::Past`](super::News::Past) with the same tag, as soon as there is something committed.
+    pub fn history(&self, tag: u64, start: Start) {
+        self.inbox.send(Request::History {
+            client: self.client,
+            tag,
+            start,
         });
     }
 

@@ -24,6 +24,7 @@ use self::reader::Reader;
 use self::writer::Writer;
 use crate::error::Error;
 use crate::files::Files;
+use crate::history::Past;
 use crate::log::{Log, Statistics};
 use crate::read::Found;
 
@@ -88,6 +89,13 @@ pub enum News {
         tag: u64,
         /// The entries.
         found: Found,
+    },
+    /// What it has asked for with [`Handle::history`].
+    Past {
+        /// As given there.
+        tag: u64,
+        /// The entries.
+        past: Past,
     },
     /// There is little room left, or none: it should append what ends work in progress, and
     /// nothing new.

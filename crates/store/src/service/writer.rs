@@ -7,11 +7,12 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::inbox::{Inbox, Request};
-use super::reader::Order;
+use super::reader::{Order, What};
 use super::{Client, Commit, News, ServiceOptions};
 use crate::error::Error;
 use crate::files::Files;
 use crate::frame::Frame;
+use crate::history::Start;
 use crate::key::Key;
 use crate::log::Log;
 
@@ -39,6 +40,8 @@ pub(super) struct Writer<F: Files, C> {
     /// Something failed and is to be tried again.
     is_waiting: bool,
     is_stopping: bool,
+    /// Who waits for something behind the end of the log.
+    histories: Vec<(usize, u64, Start)>,
     // Kept for its memory.
     requests: Vec<Request>,
 }
@@ -76,6 +79,7 @@ impl<F: Files, C: Client> Writer<F, C> {
             is_full: false,
             is_waiting: false,
             is_stopping: false,
+            histories: Vec::new(),
             requests: Vec::new(),
         }
     }
@@ -117,6 +121,7 @@ impl<F: Files, C: Client> Writer<F, C> {
                 self.origins.push_back((client, count));
             }
             Request::Read { client, tag, keys } => reads.push((client, tag, keys)),
+            Request::History { client, tag, start } => self.histories.push((client, tag, start)),
             Request::Finished { client } => {
                 if let Phase::Recording(finished) = &mut self.phase {
                     finished[client] = true;
@@ -138,6 +143,7 @@ impl<F: Files, C: Client> Writer<F, C> {
             self.read(client, tag, &keys);
         }
         self.commit()?;
+        self.read_on();
         self.go_on_with_checkpoint()?;
         self.look_for_room();
         Ok(())
@@ -182,12 +188,27 @@ impl<F: Files, C: Client> Writer<F, C> {
             let content = self.frames.iter().find_map(|frame| frame.find(key))?;
             Some((key, content.to_vec()))
         };
-        let order = Order {
-            client,
-            tag,
+        let what = What::Entries {
             reading: self.log.locate(keys),
             unwritten: keys.iter().filter_map(unwritten).collect(),
         };
+        self.order(Order { client, tag, what });
+    }
+
+    /// Has the log read for those who have waited for something in it.
+    fn read_on(&mut self) {
+        for (client, tag, start) in mem::take(&mut self.histories) {
+            match self.log.history(start, self.options.commit) {
+                Some(history) => {
+                    let what = What::History(history);
+                    self.order(Order { client, tag, what });
+                }
+                None => self.histories.push((client, tag, start)),
+            }
+        }
+    }
+
+    fn order(&self, order: Order<F::File>) {
         let sent = self.readings.send(order);
         sent.expect("the reader thread lives as long as this one");
     }

@@ -1,14 +1,16 @@
 //! From what was written to what is meant.
 
+use std::ops::Not;
+
 use dunlin_core::{Limits, ShardId};
-use dunlin_packet::QoS;
+use dunlin_packet::{QoS, TopicFilter};
 
 use super::address;
 use super::error::{ConfigError, Place, Problem};
 use super::keys;
 use super::settings::{ListenerSettings, Settings, TlsSettings};
 use super::value::Value;
-use super::{AccessConfig, Config, ListenerConfig, Protocols, TlsConfig};
+use super::{AccessConfig, Config, ListenerConfig, Protocols, RetentionConfig, TlsConfig};
 
 /// The configuration that `settings` mean. `file` is where they were written, for the errors.
 pub(super) fn meant(settings: &Settings, file: &Place) -> Result<Config, ConfigError> {
@@ -23,6 +25,8 @@ pub(super) fn meant(settings: &Settings, file: &Place) -> Result<Config, ConfigE
         limits: limits(&settings.limits, shards),
         data_dir: settings.data_dir.clone(),
         durability: settings.durability,
+        data_limit: settings.data_limit,
+        retention: retention(&settings.retention).map_err(wrong)?,
         sys_interval: (!settings.sys_interval.is_zero()).then_some(settings.sys_interval),
         log: settings.log.clone(),
         authentication: settings.authentication.clone(),
@@ -30,6 +34,20 @@ pub(super) fn meant(settings: &Settings, file: &Place) -> Result<Config, ConfigE
         user: settings.user.clone(),
         pid_file: settings.pid_file.clone(),
     })
+}
+
+fn retention(retention: &RetentionConfig) -> Result<RetentionConfig, Problem> {
+    let is_wrong = |filter: &&String| {
+        let parsed = TopicFilter::parse(filter);
+        parsed.is_ok_and(|filter| filter.share().is_none()).not()
+    };
+    match retention.filters.iter().find(is_wrong) {
+        None => Ok(retention.clone()),
+        Some(filter) => Err(Problem::Value {
+            key: "retention.filters".to_owned(),
+            wrong: format!("`{filter}` is no Topic Filter that can be used here"),
+        }),
+    }
 }
 
 /// All listeners: those of `listen`, and those with tables of their own.

@@ -77,6 +77,9 @@ pub(crate) struct Config {
     pub(crate) data_dir: Option<PathBuf>,
     /// What an acknowledgement waits for, and whether anything outlives the process.
     pub(crate) durability: Durability,
+    /// Bytes that the data may take on disk.
+    pub(crate) data_limit: Option<usize>,
+    pub(crate) retention: RetentionConfig,
     /// How often the `$SYS` tree is published. `None`: there is none.
     pub(crate) sys_interval: Option<Duration>,
     pub(crate) log: LogConfig,
@@ -86,6 +89,26 @@ pub(crate) struct Config {
     pub(crate) user: Option<String>,
     /// Where to write the number of the process.
     pub(crate) pid_file: Option<PathBuf>,
+}
+
+/// What stays on disk so that it can be read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RetentionConfig {
+    /// Topic Filters. None: nothing stays longer than it is needed.
+    pub(crate) filters: Vec<String>,
+    pub(crate) age: Duration,
+    /// In bytes.
+    pub(crate) size: usize,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        RetentionConfig {
+            filters: Vec::new(),
+            age: Duration::from_secs(24 * 60 * 60),
+            size: 1 << 30,
+        }
+    }
 }
 
 /// What an acknowledgement promises.
@@ -165,6 +188,7 @@ impl Config {
             limits,
             terms: terms.collect(),
             durability,
+            replayable: self.retention.filters.clone(),
             ..ShardConfig::new(id, self.shards, seed)
         };
         Shard::new(config, policy)

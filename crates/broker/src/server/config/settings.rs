@@ -12,7 +12,8 @@ use dunlin_core::Limits;
 use super::field::{Field, choice};
 use super::value::Value;
 use super::{
-    AuthenticationConfig, BridgeConfig, Durability, LogConfig, Protocol, TlsVersion, UserNameFrom,
+    AuthenticationConfig, BridgeConfig, Durability, LogConfig, Protocol, RetentionConfig,
+    TlsVersion, UserNameFrom,
 };
 
 /// Everything that can be configured.
@@ -30,6 +31,8 @@ pub(super) struct Settings {
     pub(super) limits: Limits,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) durability: Durability,
+    pub(super) data_limit: Option<usize>,
+    pub(super) retention: RetentionConfig,
     /// 0: none.
     pub(super) sys_interval: Duration,
     pub(super) log: LogConfig,
@@ -87,6 +90,8 @@ impl Default for Settings {
             limits: Limits::default(),
             data_dir: None,
             durability: Durability::default(),
+            data_limit: None,
+            retention: RetentionConfig::default(),
             sys_interval: Duration::from_secs(10),
             log: LogConfig::default(),
             authentication: AuthenticationConfig::default(),

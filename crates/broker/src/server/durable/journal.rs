@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 
-use dunlin_core::{LogRoom, Message, MessageId, Reader, Record, Shard};
-use dunlin_store::{Found, Frame, Handle, Key};
+use dunlin_core::{
+    LogRoom, Message, MessageId, Reader, Record, ReplayStart, Replayed, Shard, Timestamp,
+};
+use dunlin_store::{Found, Frame, Handle, Key, Past, Position, Start};
 
 /// Bytes that may wait to be written. Beyond, the shard reads no sockets: so its Clients feel what
 /// the disk cannot keep up with.
@@ -20,6 +22,7 @@ pub(in crate::server) struct Journal {
     // Kept for their memory.
     records: Vec<Record>,
     reads: Vec<(Reader, Vec<MessageId>)>,
+    replays: Vec<(Reader, ReplayStart)>,
 }
 
 impl Journal {
@@ -31,6 +34,7 @@ impl Journal {
             last_tag: 0,
             records: Vec::new(),
             reads: Vec::new(),
+            replays: Vec::new(),
         }
     }
 
@@ -45,12 +49,26 @@ impl Journal {
             self.log.checkpoint_finished();
         }
         shard.take_reads(&mut self.reads);
-        for (reader, messages) in self.reads.drain(..) {
-            self.last_tag += 1;
-            self.readers.insert(self.last_tag, reader);
-            self.log
-                .read(self.last_tag, messages.into_iter().map(key).collect());
+        let mut reads = std::mem::take(&mut self.reads);
+        for (reader, messages) in reads.drain(..) {
+            let tag = self.tag(reader);
+            self.log.read(tag, messages.into_iter().map(key).collect());
         }
+        self.reads = reads;
+        shard.take_replay_reads(&mut self.replays);
+        let mut replays = std::mem::take(&mut self.replays);
+        for (reader, start) in replays.drain(..) {
+            let tag = self.tag(reader);
+            self.log.history(tag, place(start));
+        }
+        self.replays = replays;
+    }
+
+    /// A tag for a request.
+    fn tag(&mut self, reader: Reader) -> u64 {
+        self.last_tag += 1;
+        self.readers.insert(self.last_tag, reader);
+        self.last_tag
     }
 
     /// Who has asked with this tag. Each request is answered once.
@@ -78,6 +96,33 @@ pub(in crate::server) fn messages(found: &Found) -> Vec<(MessageId, Option<Messa
         (id, record.and_then(|record| record.message().cloned()))
     };
     found.iter().map(message).collect()
+}
+
+/// The messages of a part of the log, and where the next part begins. What a checkpoint has told
+/// anew is none of them.
+pub(in crate::server) fn replayed(past: &Past) -> (Vec<Replayed>, u64) {
+    let message = |(position, time, key, content): (Position, u64, Key, &[u8])| {
+        let id = MessageId::from_u64(key.get());
+        match Record::decode(Some(id), content).ok()? {
+            Record::Message { message, .. } | Record::Retained { message, .. } => Some(Replayed {
+                position: position.get(),
+                at: Timestamp::from_millis(time),
+                message,
+            }),
+            _ => None,
+        }
+    };
+    (past.iter().filter_map(message).collect(), past.next.get())
+}
+
+/// Where to begin to read the log.
+fn place(start: ReplayStart) -> Start {
+    match start {
+        ReplayStart::First => Start::First,
+        ReplayStart::Time(time) => Start::Time(time.as_millis()),
+        ReplayStart::After(position) => Start::After(Position::from_number(position)),
+        ReplayStart::Cursor(next) => Start::Cursor(Position::from_number(next)),
+    }
 }
 
 /// The records of one turn: all of them are recovered, or none.

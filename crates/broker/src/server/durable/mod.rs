@@ -20,11 +20,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use dunlin_core::{Input, MessageId, PeerMessage, Record, Shard, ShardId};
 use dunlin_store::{
-    Client, Commit, Damage, Directory, Log, News, Options, Recovery, Replayed, Service,
+    Client, Commit, Damage, Directory, Log, News, Options, Recovery, Replayed, Retention, Service,
     ServiceOptions, Statistics,
 };
 
-pub(super) use journal::{Journal, messages};
+pub(super) use journal::{Journal, messages, replayed};
 
 use super::clock::Clock;
 use super::config::{Config, Durability};
@@ -54,7 +54,7 @@ impl Durable {
             }
         };
         let directory = directory::choose(config.data_dir.as_deref())?;
-        let (log, recovery) = restore(&directory, shards).with_context(|| {
+        let (log, recovery) = restore(&directory, options(config), shards).with_context(|| {
             format!(
                 "cannot keep data in {} (choose another directory with --data-dir, or keep data \
                  in memory with --durability none)",
@@ -108,8 +108,26 @@ impl Durable {
     }
 }
 
+/// How the log is to be kept.
+fn options(config: &Config) -> Options {
+    let retention = &config.retention;
+    let is_wanted = !retention.filters.is_empty();
+    Options {
+        limit: config.data_limit.map_or(u64::MAX, |bytes| bytes as u64),
+        retention: is_wanted.then(|| Retention {
+            age: u64::try_from(retention.age.as_millis()).unwrap_or(u64::MAX),
+            size: retention.size as u64,
+        }),
+        ..Options::default()
+    }
+}
+
 /// Reads the log, and gives every record to every shard.
-fn restore(directory: &Path, shards: &mut [Shard]) -> anyhow::Result<(Log<Directory>, Recovery)> {
+fn restore(
+    directory: &Path,
+    options: Options,
+    shards: &mut [Shard],
+) -> anyhow::Result<(Log<Directory>, Recovery)> {
     let mut wrong = 0u64;
     let mut take = |entry: Replayed<'_>| {
         let key = entry.key.map(|key| MessageId::from_u64(key.get()));
@@ -121,7 +139,7 @@ fn restore(directory: &Path, shards: &mut [Shard]) -> anyhow::Result<(Log<Direct
         }
     };
     let files = Directory::open(directory)?;
-    let opened = Log::open(files, Options::default(), &mut take)?;
+    let opened = Log::open(files, options, &mut take)?;
     if wrong > 0 {
         tracing::error!("{wrong} records in the log are of a kind that this version does not know");
     }
