@@ -38,8 +38,14 @@ impl Broker {
 
     /// The same, with more flags.
     pub(crate) fn start_with(port: u16, flags: &[String]) -> Self {
+        let is_durable = flags.iter().any(|flag| flag == "--durability");
         let mut child = dunlin()
-            .args(["-p", &port.to_string(), "--durability", "none"])
+            .args(["-p", &port.to_string()])
+            .args(if is_durable {
+                &[][..]
+            } else {
+                &["--durability", "none"]
+            })
             .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

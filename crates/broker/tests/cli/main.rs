@@ -4,5 +4,6 @@ mod certificates;
 mod harness;
 mod publish;
 mod refusal;
+mod replay;
 mod request;
 mod subscribe;
