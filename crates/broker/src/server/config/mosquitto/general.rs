@@ -98,7 +98,6 @@ fn limit(reader: &mut Reader<'_>, name: &str, value: &str) -> Option<Verdict> {
         }),
         "max_packet_size" => number(value).and_then(|bytes| {
             limits.packet_size = match u32::try_from(bytes) {
-                Ok(0) => LARGEST_PACKET,
                 Ok(bytes) if bytes >= 20 => bytes.min(LARGEST_PACKET),
                 _ => return Err(format!("{bytes} is too small: at least 20")),
             };

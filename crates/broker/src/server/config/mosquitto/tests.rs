@@ -288,7 +288,7 @@ fn files_of_a_directory_are_read_in_order_and_include_no_further() {
 #[test]
 fn limits_have_the_same_meaning() {
     let config = config(
-        "max_inflight_messages 0\nmax_queued_messages 50\nmax_queued_bytes 4096\nmax_packet_size 0\n\
+        "max_inflight_messages 0\nmax_queued_messages 50\nmax_queued_bytes 4096\nmax_packet_size 300000000\n\
          message_size_limit 100\nretain_available false\nqueue_qos0_messages true\n\
          max_keepalive 120\npersistent_client_expiration 2w\nsys_interval 0\n",
     );
@@ -460,4 +460,60 @@ fn random_files_are_read_without_panic() {
             let _ = meant::meant(&reading.settings, &Place::Nowhere);
         }
     }
+}
+
+/// What Mosquitto 2.0.11 accepts and refuses, recorded by interop/mosquitto/configurations.py.
+const VERDICTS: &str = include_str!("../../../../tests/fixtures/mosquitto/verdicts.txt");
+
+#[test]
+fn the_same_is_accepted_as_by_mosquitto_but_for_what_is_not_there() {
+    let mut stricter = Vec::new();
+    for line in VERDICTS.lines() {
+        let (theirs, rest) = line.split_once(" | ").unwrap();
+        let (_, text) = rest.split_once(" | ").unwrap();
+        let ours = refusals(&reading(&text.replace(';', "\n"))).is_empty();
+        // Our reading is a later version's, which takes this.
+        let later = text.contains("max_keepalive 0");
+        match (theirs == "accepted", ours) {
+            (true, false) => stricter.push(text.rsplit(';').next().unwrap()),
+            (false, true) => assert!(later, "Mosquitto refuses {text}"),
+            _ => {}
+        }
+    }
+    assert_eq!(
+        stricter,
+        [
+            "certfile /nonexistent",
+            "clientid_prefixes a",
+            "upgrade_outgoing_qos true",
+            "memory_limit 100000000",
+            "max_inflight_bytes 10",
+            "psk_hint h",
+            "http_dir /tmp",
+            "topic a/#/b out",
+        ]
+    );
+}
+
+#[test]
+fn files_as_people_have_them_are_read() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mosquitto");
+    let mut refused = Vec::new();
+    for path in super::files::included(&Disk, &directory).unwrap() {
+        let reading = read(&path, &Disk, None).unwrap();
+        match refusals(&reading).len() {
+            0 => drop(meant::meant(&reading.settings, &Place::Nowhere).unwrap()),
+            count => {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                refused.push((name, count));
+            }
+        }
+    }
+    assert_eq!(
+        refused,
+        [
+            ("mistakes.conf".to_owned(), 4),
+            ("plugin.conf".to_owned(), 2)
+        ]
+    );
 }
