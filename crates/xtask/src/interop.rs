@@ -79,6 +79,15 @@ pub(crate) fn tls() -> anyhow::Result<Tally> {
     against_tls_server("tls", suite)
 }
 
+/// HAProxy in front of the broker, with the PROXY protocol.
+pub(crate) fn haproxy() -> anyhow::Result<Tally> {
+    install::program("haproxy", &["haproxy"])?;
+    install::program("mosquitto_pub", &["mosquitto-clients"])?;
+    install::program("python3", &["python3"])?;
+    let suite = Task::new("python3").args(["interop/run.py", "interop/proxy"]);
+    against_tls_server("haproxy", suite)
+}
+
 /// The tests in `folder`, with the npm packages that they need.
 fn node(folder: &str) -> anyhow::Result<Task> {
     let folder = workspace::root().join(folder);
@@ -109,8 +118,8 @@ fn rumqttc_cargo(subcommand: &str) -> Task {
         )
 }
 
-/// Runs a suite against a `dunlin` that has a certificate, made by `dunlin tls`; and asks for one
-/// on a second port.
+/// Runs a suite against a `dunlin` that has a certificate, made by `dunlin tls`; that asks for one
+/// on a second port, and stands behind a proxy on a third.
 fn against_tls_server(name: &str, suite: Task) -> anyhow::Result<Tally> {
     if std::env::var(ADDRESS).is_ok() {
         return against_server(name, suite);
@@ -125,7 +134,8 @@ fn against_tls_server(name: &str, suite: Task) -> anyhow::Result<Tally> {
     let config = file("dunlin.toml");
     let text = format!(
         "allow_anonymous = true\ntls.certfile = {:?}\ntls.keyfile = {:?}\n\n[[listener]]\naddress = '127.0.0.1:0'\n\n\
-         [[listener]]\naddress = '127.0.0.1:0'\ntls.cafile = {:?}\ntls.require_certificate = true\n",
+         [[listener]]\naddress = '127.0.0.1:0'\ntls.cafile = {:?}\ntls.require_certificate = true\n\n\
+         [[listener]]\naddress = '127.0.0.1:0'\nproxy_protocol = true\n",
         file("server.pem"),
         file("server.key"),
         file("ca.pem"),
@@ -134,11 +144,14 @@ fn against_tls_server(name: &str, suite: Task) -> anyhow::Result<Tally> {
     let config = config
         .to_str()
         .context("the path of the workspace is no text")?;
-    let mut server = Server::start_with(name, &["-c", config])?;
+    let mut server = Server::start_with(name, &["-v", "-c", config])?;
     let certified = server.next_address()?;
+    let proxied = server.next_address()?;
     let suite = suite
         .env(ADDRESS, server.address())
         .env("DUNLIN_CERTIFIED_ADDRESS", certified)
+        .env("DUNLIN_PROXIED_ADDRESS", proxied)
+        .env("DUNLIN_LOG", server.log())
         .env("DUNLIN_CA", file("ca.pem"))
         .env("DUNLIN_CERTIFICATE", file("alice.pem"))
         .env("DUNLIN_KEY", file("alice.key"));

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, PipeReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -85,6 +85,11 @@ impl Server {
             );
         };
         Ok(format!("127.0.0.1:{port}"))
+    }
+
+    /// Where what it prints is written.
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
     }
 
     /// Where it listens, as `host:port`.

@@ -64,6 +64,11 @@ pub(crate) const ALL: &[Step] = &[
         "paho-mqtt and Mosquitto's tools over TLS",
         interop::tls,
     ),
+    tests(
+        "interop-haproxy",
+        "HAProxy in front, with the PROXY protocol",
+        interop::haproxy,
+    ),
     tests("interop-rumqttc", "rumqttc (Rust)", interop::rumqttc),
 ];
 
