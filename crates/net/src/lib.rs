@@ -59,6 +59,7 @@
 //! | `layers` | what lies between a socket and MQTT: detection by the first byte, the PROXY header, TLS, WebSocket |
 //! | `options` | what a listener serves |
 //! | [`tls`] | certificates, keys and authorities of a listener, and their reload |
+//! | `quic` | with the feature of that name: QUIC connections, which arrive as byte pipes |
 //! | `peer` | who is at the other end |
 //! | `linger` | connections that are closed for the caller and still wait for the peer's FIN |
 //! | `transport` | a connection between two reactors |
@@ -76,6 +77,8 @@ mod listener;
 pub mod mailbox;
 mod options;
 mod peer;
+#[cfg(feature = "quic")]
+pub mod quic;
 mod reactor;
 mod table;
 pub mod tls;

@@ -70,4 +70,6 @@ pub enum Carrier {
     Stream,
     /// WebSocket, on the socket itself or on TLS.
     WebSocket,
+    /// A stream of QUIC.
+    Quic,
 }

@@ -1,6 +1,8 @@
 //! A connection on its way between the reactors of two threads.
 
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
 use socket2::Socket;
 
@@ -25,6 +27,18 @@ impl Transport {
         stream.set_nodelay(true)?;
         Ok(Self {
             stream: stream.into(),
+            layers: None,
+        })
+    }
+
+    /// One end of a pair of Unix sockets, whose other end somebody of this process has.
+    ///
+    /// # Errors
+    /// When the socket cannot be made non-blocking.
+    pub fn from_pipe(stream: UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream: OwnedFd::from(stream).into(),
             layers: None,
         })
     }

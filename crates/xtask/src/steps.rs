@@ -106,6 +106,8 @@ fn format() -> anyhow::Result<Tally> {
 
 fn lints() -> anyhow::Result<Tally> {
     Task::cargo("clippy --workspace --all-targets -- -D warnings").run()?;
+    let quic = "clippy --package dunlin-broker --features quic --all-targets -- -D warnings";
+    Task::cargo(quic).run()?;
     interop::lint_rumqttc()
 }
 
@@ -117,7 +119,9 @@ fn docs() -> anyhow::Result<Tally> {
 
 fn unit() -> anyhow::Result<Tally> {
     let others = "test --workspace --exclude dunlin-sim --exclude dunlin-conformance";
-    Task::cargo(others).run()
+    let mut tally = Task::cargo(others).run()?;
+    tally += Task::cargo("test --package dunlin-net --features quic --test quic").run()?;
+    Ok(tally)
 }
 
 fn simulation() -> anyhow::Result<Tally> {

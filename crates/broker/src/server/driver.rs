@@ -159,13 +159,13 @@ impl Driver {
                     Ok(id) => {
                         let connection = core_id(id);
                         self.side.tell(Input::Opened { connection });
-                        if let Some(origin) = &origin {
-                            self.side.tell(Input::Identified { connection, origin });
+                        if let Some(origin) = origin {
+                            self.side.identify(connection, origin);
                         }
-                        self.side.tell(Input::Received {
-                            connection,
-                            bytes: &bytes,
-                        });
+                        if !bytes.is_empty() {
+                            let bytes = &bytes;
+                            self.side.tell(Input::Received { connection, bytes });
+                        }
                     }
                     Err(error) => tracing::warn!("a connection could not be moved: {error}"),
                 },
@@ -424,6 +424,23 @@ impl ShardSide {
     fn now(&mut self) -> Timestamp {
         *self.now.get_or_insert_with(|| self.clock.now())
     }
+
+    fn identify(&mut self, connection: dunlin_core::ConnectionId, origin: Origin) {
+        self.tell(Input::Identified {
+            connection,
+            origin: &origin,
+        });
+        self.origins.insert(connection, origin);
+    }
+}
+
+/// What the policy is told of a peer.
+pub(super) fn origin(peer: Peer) -> Origin {
+    Origin {
+        listener: peer.listener.0,
+        address: peer.address.ip().map(|address| address.ip()),
+        certificate: peer.tls.and_then(|session| session.certificate),
+    }
 }
 
 impl Handler for ShardSide {
@@ -438,17 +455,7 @@ impl Handler for ShardSide {
         if let Some(proxy) = peer.proxy {
             tracing::debug!(connection = %connection, peer = %peer.address, %proxy, "behind a proxy");
         }
-        let connection = core_id(connection);
-        let origin = Origin {
-            listener: peer.listener.0,
-            address: peer.address.ip().map(|address| address.ip()),
-            certificate: peer.tls.and_then(|session| session.certificate),
-        };
-        self.tell(Input::Identified {
-            connection,
-            origin: &origin,
-        });
-        self.origins.insert(connection, origin);
+        self.identify(core_id(connection), origin(peer));
     }
 
     fn received(&mut self, connection: dunlin_net::ConnectionId, bytes: &[u8]) {

@@ -15,6 +15,8 @@ use dunlin_net::{
 use super::config::{
     Config, Family, ListenAddress, ListenerConfig, Protocol, Protocols, TlsConfig, TlsVersion,
 };
+use super::mail::Post;
+use super::quic::QuicDoor;
 
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: u32 = 4096;
@@ -35,6 +37,7 @@ pub(super) struct Listeners {
     certificates: Vec<Certificates>,
     /// Files of Unix sockets.
     files: Vec<PathBuf>,
+    quic: Vec<QuicDoor>,
 }
 
 struct Door {
@@ -59,6 +62,7 @@ impl Listeners {
             doors: Vec::new(),
             certificates: Vec::new(),
             files: Vec::new(),
+            quic: Vec::new(),
         };
         for (number, listener) in config.listeners.iter().enumerate() {
             let id = ListenerId(u32::try_from(number).context("too many listeners")?);
@@ -67,8 +71,14 @@ impl Listeners {
                 if let Place::Path(path) = socket.place() {
                     listeners.files.push(path);
                 }
-                let options = Arc::clone(&options);
-                listeners.doors.push(Door { socket, options });
+                if listener.protocols.allows(Protocol::Quic) {
+                    let door = QuicDoor::bind(&socket.place(), &options)?;
+                    listeners.quic.push(door);
+                }
+                if options.protocols != dunlin_net::Protocols::of(&[]) {
+                    let options = Arc::clone(&options);
+                    listeners.doors.push(Door { socket, options });
+                }
             }
         }
         Ok(listeners)
@@ -118,8 +128,10 @@ impl Listeners {
     }
 
     /// Leaves the sockets to the reactors: nobody is accepted any more once these stop listening.
-    pub(super) fn release(&mut self) {
+    /// QUIC is served from now on, too.
+    pub(super) fn release(&mut self, posts: &[Post]) -> anyhow::Result<()> {
         self.doors.clear();
+        self.quic.drain(..).try_for_each(|door| door.serve(posts))
     }
 
     /// Where they listen.

@@ -16,7 +16,8 @@ pub(super) enum Mail {
         from: ShardId,
         messages: Vec<PeerMessage>,
     },
-    /// A connection moves here, with what has been received on it and where it comes from.
+    /// A connection moves here, with what has been received on it and where it comes from; or it
+    /// comes from QUIC, and nothing has been received.
     Moved {
         transport: Transport,
         origin: Option<Origin>,

@@ -11,6 +11,11 @@ mod log;
 mod mail;
 mod options;
 mod pid_file;
+#[cfg(feature = "quic")]
+mod quic;
+#[cfg(not(feature = "quic"))]
+#[path = "no_quic.rs"]
+mod quic;
 mod reload;
 mod report;
 mod sys;
@@ -67,7 +72,7 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     let _pid_file = pid_file.transpose()?;
     let shards = Shards::start(&config, &listeners, descriptors)?;
     welcome(&listeners.places(), &config, shards.durable.as_ref())?;
-    listeners.release();
+    listeners.release(&shards.posts)?;
     let sys = SysThread::start(config.sys_interval, shards.posts.clone())?;
     let running = Running {
         options: options.clone(),

@@ -35,7 +35,10 @@ fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
     let plain = allows(Protocol::Mqtt) || allows(Protocol::Ws);
     let access = &listener.access;
     first(&[
-        ("protocols: quic", allows(Protocol::Quic)),
+        (
+            "protocols: quic, for which it is not built,",
+            allows(Protocol::Quic) && !cfg!(feature = "quic"),
+        ),
         (
             "protocols: nothing but TLS",
             !plain && listener.tls.is_none(),
