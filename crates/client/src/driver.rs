@@ -26,7 +26,7 @@ pub enum Direction {
 }
 
 /// Gets to see all bytes that pass.
-type Observer = Box<dyn FnMut(Direction, &[u8])>;
+type Observer = Box<dyn FnMut(Direction, &[u8]) + Send>;
 
 /// Moves bytes between a [`Client`] and its Network Connection.
 ///
@@ -72,7 +72,7 @@ impl Driver {
     }
 
     /// Shows every portion of bytes to `observer` before the client gets it, or after it was written.
-    pub fn observe(&mut self, observer: impl FnMut(Direction, &[u8]) + 'static) {
+    pub fn observe(&mut self, observer: impl FnMut(Direction, &[u8]) + Send + 'static) {
         self.observer = Some(Box::new(observer));
     }
 

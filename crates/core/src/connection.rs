@@ -15,6 +15,7 @@ use hashbrown::HashMap;
 
 use crate::fault::Violation;
 use crate::id::{ConnectionId, SessionId};
+use crate::journal::Durability;
 use crate::output::{Output, OutputPool};
 use crate::time::Timestamp;
 
@@ -55,6 +56,8 @@ pub(crate) struct Connection {
     pub(crate) unacknowledged: u16,
     /// The highest QoS that the Client may publish with and subscribe to.
     pub(crate) maximum_qos: QoS,
+    /// Whether its Client is promised that anything outlives the process.
+    pub(crate) durability: Durability,
     /// Topic Aliases that the Client may use: what CONNACK has said, or is to say.
     pub(crate) topic_aliases_in: u16,
     /// Maximum Packet Size of the Client.
@@ -89,6 +92,7 @@ impl Connection {
             send_quota: 0,
             unacknowledged: 0,
             maximum_qos: QoS::ExactlyOnce,
+            durability: Durability::Log,
             topic_aliases_in: 0,
             maximum_packet_size: u32::MAX,
             silence_allowed: 0,

@@ -2,6 +2,8 @@
 
 use dunlin_packet::QoS;
 
+use crate::journal::Durability;
+
 /// What a listener allows its Clients, beside the [`Limits`](crate::Limits) of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
@@ -11,6 +13,10 @@ pub struct Terms {
     pub maximum_qos: QoS,
     /// Topic Aliases that a Client may use, instead of those of the limits.
     pub topic_aliases_in: Option<u16>,
+    /// Where the shard has a log: whether Sessions that begin here are in it, and acknowledgements
+    /// of what is published here wait for it. For others who need it, a message is in the log
+    /// nevertheless.
+    pub durability: Durability,
 }
 
 impl Default for Terms {
@@ -18,6 +24,7 @@ impl Default for Terms {
         Terms {
             maximum_qos: QoS::ExactlyOnce,
             topic_aliases_in: None,
+            durability: Durability::Log,
         }
     }
 }

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dunlin_core::{
-    AllowAll, Command, ConnectionId, Durability, Input, LogRoom, Message, Reader, ReplayStart,
-    Replayed, Shard, ShardConfig, ShardId, Timestamp,
+    AllowAll, Command, ConnectionId, Durability, Input, LogRoom, Message, Origin, Reader, Record,
+    ReplayStart, Replayed, Shard, ShardConfig, ShardId, Terms, Timestamp,
 };
 use dunlin_packet::{
     Connect, Framing, Packet, PacketId, Properties, PropertiesBuf, Property, ProtocolVersion,
@@ -74,6 +74,17 @@ impl Broker {
     }
 
     fn connect(&mut self, n: u32, version: ProtocolVersion, expiry: u32) -> ConnectionId {
+        self.connect_by(0, n, version, expiry)
+    }
+
+    /// A connection comes in by a listener.
+    fn connect_by(
+        &mut self,
+        listener: u32,
+        n: u32,
+        version: ProtocolVersion,
+        expiry: u32,
+    ) -> ConnectionId {
         let connection = ConnectionId::new(n, 0);
         let mut properties = PropertiesBuf::default();
         if version == ProtocolVersion::V5 {
@@ -89,7 +100,13 @@ impl Broker {
             password: None,
             properties: properties.as_properties(),
         };
+        let origin = Origin {
+            listener,
+            ..Origin::default()
+        };
         self.tell(Input::Opened { connection });
+        let origin = &origin;
+        self.tell(Input::Identified { connection, origin });
         let mut bytes = Vec::new();
         Packet::Connect(connect).encode(version, &mut bytes);
         let bytes = &bytes;
@@ -244,4 +261,57 @@ fn a_replay_is_what_was_and_then_what_comes() {
         assert!(packet.contains(&position), "{packet}");
         assert!(packet.contains("1970-01-01T00:00:00.001Z"), "{packet}");
     }
+}
+
+#[test]
+fn clients_of_a_listener_without_promises_do_not_wait_for_the_log() {
+    let v5 = ProtocolVersion::V5;
+    let mut config = ShardConfig::new(ShardId::new(0), 1, 7);
+    config.durability = Durability::Log;
+    let quick = Terms {
+        durability: Durability::Memory,
+        ..Terms::default()
+    };
+    config.terms = vec![Terms::default(), quick];
+    let mut broker = Broker(
+        Shard::new(config, Box::new(AllowAll)),
+        Vec::new(),
+        Vec::new(),
+    );
+    let durable = broker.connect(1, v5, 100);
+    broker.subscribe(durable, "t");
+    broker.heard(durable, v5);
+    let slow = broker.connect_by(0, 2, v5, 100);
+    let quick = broker.connect_by(1, 3, v5, 100);
+    for connection in [slow, quick] {
+        broker.heard(connection, v5);
+    }
+    // Nothing is stable from now on.
+    for connection in [slow, quick] {
+        let mut bytes = Vec::new();
+        let publish = Publish {
+            dup: false,
+            retain: false,
+            qos: QoS::AtLeastOnce,
+            topic: "t",
+            packet_id: PacketId::new(9),
+            properties: Properties::EMPTY,
+            payload: b"x",
+        };
+        Packet::Publish(publish).encode(v5, &mut bytes);
+        let bytes = &bytes;
+        broker.0.handle(NOW, Input::Received { connection, bytes });
+    }
+    let mut dirty = Vec::new();
+    broker.0.take_dirty(&mut dirty);
+    assert!(!dirty.contains(&slow), "PUBACK waits");
+    assert!(dirty.contains(&quick), "PUBACK does not wait");
+    let mut records = Vec::new();
+    broker.0.take_records(&mut records);
+    let count = |wanted: fn(&Record) -> bool| records.iter().filter(|it| wanted(it)).count();
+    assert_eq!(
+        count(|it| matches!(it, Record::Message { .. })),
+        2,
+        "for the others"
+    );
 }

@@ -168,6 +168,7 @@ fn terms() -> Terms {
     Terms {
         maximum_qos: QoS::AtLeastOnce,
         topic_aliases_in: Some(3),
+        ..Terms::default()
     }
 }
 

@@ -74,7 +74,7 @@ fn what_is_acknowledged_outlives_kill_9() {
     let heard: Vec<Heard> = join(subscribers);
     // Who was away all the time gets everything now.
     let away = away.listen(&address, &AtomicBool::new(true));
-    let retained = subscriber::retained(&address, "state/#");
+    let retained = subscriber::retained(&address, "kept/#");
 
     let acknowledged: BTreeSet<Name> = sent.iter().flat_map(|it| it.acknowledged.clone()).collect();
     let [one, two, first, second] = heard.try_into().unwrap_or_else(|_| panic!("four of them"));
@@ -156,7 +156,7 @@ fn check_retained(retained: &Heard, sent: &[Sent]) {
     {
         let states = acknowledged
             .iter()
-            .filter(|(topic, _)| topic.starts_with("state"));
+            .filter(|(topic, _)| topic.starts_with("kept"));
         if let Some((topic, number)) = states.max_by_key(|(_, number)| *number) {
             let kept = kept.get(topic).copied().unwrap_or(0);
             assert!(

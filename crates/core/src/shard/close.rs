@@ -10,7 +10,7 @@ use crate::counters::DropReason;
 use crate::event::Event;
 use crate::fault::{Ending, Violation};
 use crate::id::{ConnectionId, SessionId};
-use crate::journal::{LogId, Record, Told};
+use crate::journal::{Durability, LogId, Record, Told};
 use crate::policy::Action;
 use crate::session::Delivery;
 use crate::time::Timestamp;
@@ -175,13 +175,15 @@ impl Shard {
     /// the log stays there until it ends, also if that will be with its connection.
     pub(super) fn record_expiry(&mut self, id: SessionId, expiry_interval: u32) {
         let holder = self.clients.sessions[id].holder();
+        let promised = |connection| self.promises_durability(connection);
         if self.clients.is_recorded(id) {
             self.clients.record(id, |session| Record::Attached {
                 session,
                 expiry_interval,
                 holder,
             });
-        } else if expiry_interval > 0 && self.clients.settlement.has_log() {
+        } else if expiry_interval > 0 && self.clients.sessions[id].connection.is_some_and(promised)
+        {
             let log_id = LogId::new(self.next_number(), self.id);
             let session = &mut self.clients.sessions[id];
             session.log_id = log_id;
@@ -194,6 +196,13 @@ impl Shard {
                 told: Told::First,
             });
         }
+    }
+
+    /// Whether the Client of a connection is promised that anything outlives the process.
+    pub(super) fn promises_durability(&self, id: ConnectionId) -> bool {
+        let connection = self.clients.connections.get(id);
+        self.clients.settlement.has_log()
+            && connection.is_some_and(|connection| connection.durability == Durability::Log)
     }
 
     /// Notes in the log which Will a durable Session has now.

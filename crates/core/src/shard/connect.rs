@@ -109,7 +109,7 @@ impl Shard {
         let mut known = self.clients.sessions.find(client_id);
         let limits = &self.clients.limits;
         let is_new = known.is_none() || connect.clean_start;
-        let is_durable = self.clients.settlement.has_log() && expiry_interval(connect, limits) > 0;
+        let is_durable = self.promises_durability(id) && expiry_interval(connect, limits) > 0;
         let no_room_in_log = is_new && is_durable && self.log_room == LogRoom::Full;
         if no_room_in_log || known.is_none() && self.clients.sessions.len() >= limits.sessions {
             let refusal = Refusal::new(ReasonCode::QuotaExceeded);

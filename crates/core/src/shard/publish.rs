@@ -124,9 +124,17 @@ impl Shard {
             self.note_received(id, session, publish);
         }
         if let Some(packet) = acknowledgement(publish, reason, Properties::EMPTY) {
-            self.send_since(marks, id, &packet);
+            match self.waits_for_log(id) {
+                true => self.send_since(marks, id, &packet),
+                false => self.send(id, &packet),
+            }
         }
         Ok(())
+    }
+
+    /// Whether acknowledgements on a connection wait for the log, where there is one.
+    fn waits_for_log(&self, id: ConnectionId) -> bool {
+        !self.clients.settlement.has_log() || self.promises_durability(id)
     }
 
     /// There is no room in the log for a message. A Client of 3.x cannot be told; it loses its

@@ -197,6 +197,8 @@ pub(super) const LISTENER: &[Key<ListenerSettings>] = &[
         "The highest QoS; announced as Maximum QoS. Without this key: 2."),
     key!("max_topic_alias", Count(0, U16), Restart, max_topic_alias,
         "Topic Aliases that a Client may set, instead of `limits.topic_aliases_in`."),
+    key!("durability", Choice(Durability::WORDS), Restart, durability,
+        "What acknowledgements promise the Clients of the listener. `none`: their Sessions are in memory, and PUBACK and PUBREC do not wait for the disk. Never more than the process promises; `os` is treated as what the process has. Without this key: as the process."),
     key!("mount_point", Text, Restart, mount_point,
         "What is put before every topic of the listener's Clients, and taken off on the way to them."),
     key!("proxy_protocol", Flag, Restart, proxy_protocol,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use dunlin_packet::QoS;
 
+use super::Durability;
 use super::field::choice;
 
 /// One place to listen, as meant: everything that it takes from the rest of the configuration is
@@ -34,6 +35,8 @@ pub(crate) struct ListenerConfig {
     pub(crate) max_qos: QoS,
     /// Topic Aliases that its Clients may use, instead of `limits.topic_aliases_in`.
     pub(crate) max_topic_alias: Option<u16>,
+    /// What acknowledgements promise here, if the process promises as much.
+    pub(crate) durability: Durability,
     /// What is put before every topic of its Clients, and taken off again on the way to them.
     pub(crate) mount_point: Option<String>,
 }
@@ -52,6 +55,7 @@ impl ListenerConfig {
             max_connections: None,
             max_qos: QoS::ExactlyOnce,
             max_topic_alias: None,
+            durability: Durability::default(),
             mount_point: None,
         }
     }

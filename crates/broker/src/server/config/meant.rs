@@ -131,6 +131,7 @@ fn listener_meant(
             _ => QoS::ExactlyOnce,
         },
         max_topic_alias: listener.max_topic_alias,
+        durability: listener.durability.unwrap_or_default(),
         mount_point: listener.mount_point,
         address,
     })

@@ -91,6 +91,16 @@ pub(crate) struct Config {
     pub(crate) pid_file: Option<PathBuf>,
 }
 
+impl Durability {
+    /// Whether there is a log at all.
+    fn in_core(self) -> dunlin_core::Durability {
+        match self {
+            Durability::Fsync | Durability::Os => dunlin_core::Durability::Log,
+            Durability::None => dunlin_core::Durability::Memory,
+        }
+    }
+}
+
 /// What stays on disk so that it can be read again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RetentionConfig {
@@ -179,15 +189,12 @@ impl Config {
         let terms = self.listeners.iter().map(|listener| Terms {
             maximum_qos: listener.max_qos,
             topic_aliases_in: listener.max_topic_alias,
+            durability: listener.durability.in_core(),
         });
-        let durability = match self.durability {
-            Durability::Fsync | Durability::Os => dunlin_core::Durability::Log,
-            Durability::None => dunlin_core::Durability::Memory,
-        };
         let config = ShardConfig {
             limits,
             terms: terms.collect(),
-            durability,
+            durability: self.durability.in_core(),
             replayable: self.retention.filters.clone(),
             ..ShardConfig::new(id, self.shards, seed)
         };

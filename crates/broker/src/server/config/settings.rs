@@ -59,6 +59,7 @@ pub(super) struct ListenerSettings {
     pub(super) max_connections: Option<usize>,
     pub(super) max_qos: Option<u16>,
     pub(super) max_topic_alias: Option<u16>,
+    pub(super) durability: Option<Durability>,
     pub(super) mount_point: Option<String>,
     pub(super) tls: TlsSettings,
 }
