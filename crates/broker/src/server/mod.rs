@@ -11,6 +11,7 @@ mod log;
 mod mail;
 mod options;
 mod pid_file;
+mod privileges;
 #[cfg(feature = "quic")]
 mod quic;
 #[cfg(not(feature = "quic"))]
@@ -67,9 +68,10 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     ])?;
     let descriptors = raise_descriptor_limit();
     let mut listeners = Listeners::bind(&config)?;
-    listeners.watch_certificates()?;
     let pid_file = config.pid_file.as_deref().map(PidFile::write);
     let _pid_file = pid_file.transpose()?;
+    privileges::drop_to(config.user.as_deref())?;
+    listeners.watch_certificates()?;
     let shards = Shards::start(&config, &listeners, descriptors)?;
     welcome(&listeners.places(), &config, shards.durable.as_ref())?;
     listeners.release(&shards.posts)?;

@@ -21,7 +21,6 @@ pub(super) fn first_unserved(config: &Config) -> Option<String> {
             config.log.destinations.contains(&LogDestination::Topic),
         ),
         ("bridge", !config.bridges.is_empty()),
-        ("user", config.user.is_some() && is_root()),
     ];
     let of_listeners = config.listeners.iter().find_map(|listener| {
         let key = first_unserved_of(listener)?;
@@ -59,9 +58,4 @@ fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
 
 fn first(wanted: &[(&'static str, bool)]) -> Option<&'static str> {
     wanted.iter().find(|(_, is)| *is).map(|(key, _)| *key)
-}
-
-/// Whether the process may become another user; otherwise `user` has no effect.
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }
