@@ -169,7 +169,7 @@ pub(super) const PROCESS: &[Key<Settings>] = &[
         "How long a closing connection may take to read what was written to it."),
 ];
 
-/// Keys of a listener. All but `name` and `address` stand outside of `[[listener]]` as well, and
+/// Keys of a listener. All but `name`, `address` and `durability` stand outside of `[[listener]]` as well, and
 /// then hold for every listener that does not say otherwise.
 #[rustfmt::skip]
 pub(super) const LISTENER: &[Key<ListenerSettings>] = &[
@@ -306,5 +306,5 @@ pub(super) const TOPIC: &[Key<BridgeTopic>] = &[
 pub(super) fn inherited() -> impl Iterator<Item = &'static Key<ListenerSettings>> {
     LISTENER
         .iter()
-        .filter(|key| !matches!(key.path, "name" | "address"))
+        .filter(|key| !matches!(key.path, "name" | "address" | "durability"))
 }

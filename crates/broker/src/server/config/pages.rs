@@ -100,7 +100,7 @@ fn reference() -> String {
         &mut out,
         "Listeners",
         "These stand in a `[[listener]]`, or outside of any: then they hold for every listener that does not say otherwise. \
-         `name` and `address` stand in a `[[listener]]` only.\n\n\
+         `name`, `address` and `durability` stand in a `[[listener]]` only.\n\n\
          ```toml\n[[listener]]\naddress = \"*:8883\"\ntls.certfile = \"server.pem\"\ntls.keyfile = \"server.key\"\npassword_file = \"passwd\"\n```\n",
         rows(keys::LISTENER),
     );
