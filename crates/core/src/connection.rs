@@ -56,6 +56,8 @@ pub(crate) struct Connection {
     pub(crate) unacknowledged: u16,
     /// The highest QoS that the Client may publish with and subscribe to.
     pub(crate) maximum_qos: QoS,
+    /// Whether a Client Identifier is chosen for its Client if need be.
+    pub(crate) assigns_client_id: bool,
     /// Whether its Client is promised that anything outlives the process.
     pub(crate) durability: Durability,
     /// Topic Aliases that the Client may use: what CONNACK has said, or is to say.
@@ -92,6 +94,7 @@ impl Connection {
             send_quota: 0,
             unacknowledged: 0,
             maximum_qos: QoS::ExactlyOnce,
+            assigns_client_id: true,
             durability: Durability::Log,
             topic_aliases_in: 0,
             maximum_packet_size: u32::MAX,

@@ -13,6 +13,9 @@ pub struct Terms {
     pub maximum_qos: QoS,
     /// Topic Aliases that a Client may use, instead of those of the limits.
     pub topic_aliases_in: Option<u16>,
+    /// Whether the broker chooses a Client Identifier for a Client that has none. If not, its CONNECT
+    /// is refused with Client Identifier not valid (0x85).
+    pub assigns_client_id: bool,
     /// Where the shard has a log: whether Sessions that begin here are in it, and acknowledgements
     /// of what is published here wait for it. For others who need it, a message is in the log
     /// nevertheless.
@@ -24,6 +27,7 @@ impl Default for Terms {
         Terms {
             maximum_qos: QoS::ExactlyOnce,
             topic_aliases_in: None,
+            assigns_client_id: true,
             durability: Durability::Log,
         }
     }

@@ -43,6 +43,16 @@ impl World {
         listener: u32,
         will: Option<Will<'_>>,
     ) -> Vec<String> {
+        self.connect_as("alice", connection, listener, will)
+    }
+
+    fn connect_as(
+        &mut self,
+        client_id: &str,
+        connection: ConnectionId,
+        listener: u32,
+        will: Option<Will<'_>>,
+    ) -> Vec<String> {
         self.shard.handle(self.now, Input::Opened { connection });
         let origin = Origin {
             listener,
@@ -58,7 +68,7 @@ impl World {
             version: V5,
             clean_start: false,
             keep_alive: 0,
-            client_id: "alice",
+            client_id,
             will,
             user_name: None,
             password: None,
@@ -168,6 +178,7 @@ fn terms() -> Terms {
     Terms {
         maximum_qos: QoS::AtLeastOnce,
         topic_aliases_in: Some(3),
+        assigns_client_id: false,
         ..Terms::default()
     }
 }
@@ -186,6 +197,18 @@ fn the_terms_of_its_listener_are_told_in_connack() {
         told,
         ["CONNACK Success qos None retain None aliases Some(32)"]
     );
+}
+
+#[test]
+fn a_client_identifier_is_chosen_where_that_is_allowed() {
+    let mut world = World::new(terms(), Limits::default());
+    let told = world.connect_as("", CONNECTION, 1, None);
+    assert!(
+        told[0].starts_with("CONNACK ClientIdentifierNotValid"),
+        "{told:?}"
+    );
+    let told = world.connect_as("", ConnectionId::new(1, 0), 0, None);
+    assert!(told[0].starts_with("CONNACK Success"), "{told:?}");
 }
 
 #[test]

@@ -51,6 +51,7 @@ impl Shard {
             return Ok(Flow::Continue);
         };
         connection.version = connect.version;
+        let assigns_client_id = connection.assigns_client_id;
         if connect.version == ProtocolVersion::V5 {
             let properties = connect.properties;
             connection.problem_information = properties
@@ -64,7 +65,8 @@ impl Shard {
             return Err(self.refuse(id, connect.client_id, &refusal));
         }
         // [MQTT-3.1.3-8] in 3.1.1; 3.1 wants at least one character.
-        let needs_id = connect.version == ProtocolVersion::V3_1
+        let needs_id = !assigns_client_id
+            || connect.version == ProtocolVersion::V3_1
             || (connect.version == ProtocolVersion::V3_1_1 && !connect.clean_start);
         if connect.client_id.is_empty() && needs_id {
             let refusal = Refusal::new(ReasonCode::ClientIdentifierNotValid);

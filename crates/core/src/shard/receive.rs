@@ -42,6 +42,7 @@ impl Shard {
             && let Some(terms) = terms
         {
             connection.maximum_qos = terms.maximum_qos;
+            connection.assigns_client_id = terms.assigns_client_id;
             connection.durability = terms.durability;
             if let Some(aliases) = terms.topic_aliases_in {
                 connection.topic_aliases_in = aliases;

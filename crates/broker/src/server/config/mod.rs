@@ -189,6 +189,7 @@ impl Config {
         let terms = self.listeners.iter().map(|listener| Terms {
             maximum_qos: listener.max_qos,
             topic_aliases_in: listener.max_topic_alias,
+            assigns_client_id: listener.access.allow_zero_length_client_id,
             durability: listener.durability.in_core(),
         });
         let config = ShardConfig {

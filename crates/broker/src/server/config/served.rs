@@ -42,10 +42,6 @@ fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
             "protocols: nothing but TLS",
             !plain && listener.tls.is_none(),
         ),
-        (
-            "allow_zero_length_client_id",
-            !access.allow_zero_length_client_id,
-        ),
         ("auto_id_prefix", access.auto_id_prefix.is_some()),
         (
             "use_user_name_as_client_id",
