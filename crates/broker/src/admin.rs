@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use rustix::process::{Pid, Signal};
 
+use crate::explain::{Explain, explain};
 use crate::mosquitto_db::Database;
 use crate::server::ServerOptions;
 use crate::server::config::{self, Loaded, pages::Page};
@@ -47,6 +48,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         pid_file: Option<PathBuf>,
     },
+    /// Say what a configuration allows a Client to do, and which part of it decides
+    Explain(Explain),
     /// Print what is written about the keys of the configuration
     #[command(hide = true)]
     Config {
@@ -57,7 +60,10 @@ enum Command {
 
 /// Whether the first argument is one of these commands.
 pub(crate) fn knows(name: &str) -> bool {
-    matches!(name, "check" | "dump" | "import" | "reload" | "config")
+    matches!(
+        name,
+        "check" | "dump" | "explain" | "import" | "reload" | "config"
+    )
 }
 
 /// Runs the command in `args`, the whole command line. The exit code is 0 if all is well, 1 if not,
@@ -82,6 +88,19 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             Err(error) => {
                 eprintln!("Error: {}: {error:#}", file.display());
+                ExitCode::FAILURE
+            }
+        },
+        Command::Explain(question) => match explain(&question) {
+            Ok(answer) => {
+                print!("{}", answer.text);
+                match answer.is_yes {
+                    true => ExitCode::SUCCESS,
+                    false => ExitCode::FAILURE,
+                }
+            }
+            Err(error) => {
+                eprintln!("Error: {error:#}");
                 ExitCode::FAILURE
             }
         },

@@ -4,6 +4,7 @@
 
 mod admin;
 mod cli;
+mod explain;
 pub mod fuzzing;
 mod mosquitto_db;
 mod passwd;

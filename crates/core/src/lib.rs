@@ -51,7 +51,9 @@ pub use limits::Limits;
 pub use message::Message;
 pub use output::Output;
 pub use peer::{PeerMessage, RETAINED_BATCH};
-pub use policy::{Access, Action, AllowAll, Decision, Grant, Origin, Policy, Refusal, Review};
+pub use policy::{
+    Access, Action, AllowAll, Decision, Grant, Origin, Policy, Refusal, Review, is_reserved,
+};
 pub use replay::{ReplayStart, Replayed};
 pub use session::SubscriptionIds;
 pub use shard::{Command, Gauges, Input, LogRoom, Reader, Shard, ShardConfig};

@@ -196,7 +196,7 @@ impl Policy for AllowAll {
 
 /// Whether a Topic Name is the broker's own, which no Client publishes to: its counters, and what
 /// stands for something else in a Topic Filter. A bridge tells its state there.
-pub(crate) fn is_reserved(topic: &str) -> bool {
+pub fn is_reserved(topic: &str) -> bool {
     let Some(name) = topic.strip_prefix('$') else {
         return false;
     };

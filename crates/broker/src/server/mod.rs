@@ -44,6 +44,11 @@ use reload::Running;
 use report::Report;
 use sys::SysThread;
 
+/// What a configuration says of the Clients of each listener.
+pub(crate) fn auth_realms(config: &Config) -> anyhow::Result<Vec<Arc<dunlin_auth::Realm>>> {
+    auth::realms(config)
+}
+
 /// Does what the options say: as a rule, runs the broker until SIGINT or SIGTERM.
 pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     let loaded = Loaded::read(options)?;

@@ -10,6 +10,7 @@ mod beside_mosquitto;
 mod certificates;
 mod client;
 mod exchange;
+mod explain;
 mod folder;
 mod http;
 mod passwords;

@@ -45,6 +45,11 @@ pub(super) struct Authentication {
     workers: Workers,
 }
 
+/// Reads what the configuration names.
+pub(super) fn realms(config: &Config) -> anyhow::Result<Realms> {
+    load::realms(config, &Arc::new(Verified::new()?))
+}
+
 impl Authentication {
     /// Reads what the configuration names, and starts the threads.
     pub(super) fn start(config: &Config, posts: Vec<Post>) -> anyhow::Result<Arc<Self>> {
