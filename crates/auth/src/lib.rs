@@ -20,6 +20,8 @@ pub mod acl;
 pub mod certificate;
 mod config;
 mod der;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod http;
 mod identity;
 pub mod jwt;

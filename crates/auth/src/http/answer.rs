@@ -43,7 +43,7 @@ enum Verdict {
 type Judged = (Identity, Option<Duration>);
 
 /// What an answer says of the Client with this User Name. `None`: nothing.
-pub(super) fn judge(
+pub(crate) fn judge(
     status: u16,
     body: &[u8],
     user_name: Option<&str>,

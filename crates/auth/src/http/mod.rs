@@ -34,6 +34,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use answer::judge;
 pub use fetch::{Fetch, FetchError};
 
 use crate::identity::Identity;
@@ -146,7 +147,7 @@ impl Http {
             .post(&self.config.url, &self.config.headers, &body);
         let judged = answer.map_err(broken).and_then(|answer| {
             let user_name = request.user_name.as_deref();
-            answer::judge(answer.status, &answer.body, user_name)
+            judge(answer.status, &answer.body, user_name)
         });
         if let Ok(mut breaker) = self.breaker.lock() {
             breaker.answered(

@@ -33,7 +33,7 @@ pub(crate) use config::{Config, Loaded};
 pub(crate) use options::ServerOptions;
 use options::Task;
 
-use auth::{Authentication, ShardPolicy};
+use auth::{Authentication, Rules, ShardPolicy};
 use driver::Driver;
 use durable::Durable;
 use listeners::Listeners;
@@ -46,13 +46,13 @@ use sys::SysThread;
 
 /// What a configuration says of the Clients of each listener.
 pub(crate) fn auth_realms(config: &Config) -> anyhow::Result<Vec<Arc<dunlin_auth::Realm>>> {
-    auth::realms(config)
+    Ok(Rules::read(config)?.realms)
 }
 
 /// Does what the options say: as a rule, runs the broker until SIGINT or SIGTERM.
 pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     let loaded = Loaded::read(options)?;
-    let config = loaded.config.clone();
+    let mut config = loaded.config.clone();
     match options.task {
         Task::Serve => {}
         Task::ServeInBackground => background::detach()?,
@@ -75,9 +75,11 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     let mut listeners = Listeners::bind(&config)?;
     let pid_file = config.pid_file.as_deref().map(PidFile::write);
     let _pid_file = pid_file.transpose()?;
-    privileges::drop_to(config.user.as_deref())?;
+    let rules = Rules::read(&config)?;
+    config.data_dir = Durable::chosen_directory(&config)?;
+    privileges::drop_to(config.user.as_deref(), config.data_dir.as_deref())?;
     listeners.watch_certificates()?;
-    let shards = Shards::start(&config, &listeners, descriptors)?;
+    let shards = Shards::start(&config, &listeners, descriptors, rules)?;
     welcome(&listeners.places(), &config, shards.durable.as_ref())?;
     listeners.release(&shards.posts)?;
     let sys = SysThread::start(config.sys_interval, shards.posts.clone())?;
@@ -113,7 +115,12 @@ struct Shards {
 }
 
 impl Shards {
-    fn start(config: &Config, listeners: &Listeners, descriptors: usize) -> anyhow::Result<Self> {
+    fn start(
+        config: &Config,
+        listeners: &Listeners,
+        descriptors: usize,
+        rules: Rules,
+    ) -> anyhow::Result<Self> {
         let count = config.shards;
         let seed = random_seed()?;
         let report = Arc::new(Mutex::new(Report::new(count)));
@@ -131,7 +138,7 @@ impl Shards {
             posts.push(post);
             boxes.push(letters);
         }
-        let authentication = Authentication::start(config, posts.clone())?;
+        let authentication = Authentication::start(rules, posts.clone())?;
         let shard = |id| {
             let policy = ShardPolicy::new(id, Arc::clone(&authentication));
             config.shard(id, seed, Box::new(policy))

@@ -14,6 +14,7 @@ mod explain;
 mod folder;
 mod http;
 mod passwords;
+mod privileges;
 mod reload;
 mod rules;
 mod server;

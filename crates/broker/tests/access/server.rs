@@ -108,6 +108,18 @@ impl Server {
         self.wait_for(&["reloaded: users and rules"]);
     }
 
+    /// The user whose each thread is, by number.
+    pub(crate) fn users_of_threads(&self) -> Vec<String> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let user = |thread: std::io::Result<std::fs::DirEntry>| {
+            let status = std::fs::read_to_string(thread.unwrap().path().join("status"));
+            let status = status.unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+            line.unwrap().split_whitespace().next().unwrap().to_owned()
+        };
+        threads.map(user).collect()
+    }
+
     /// Memory of the process.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));

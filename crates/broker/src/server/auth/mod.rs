@@ -45,16 +45,25 @@ pub(super) struct Authentication {
     workers: Workers,
 }
 
-/// Reads what the configuration names.
-pub(super) fn realms(config: &Config) -> anyhow::Result<Realms> {
-    load::realms(config, &Arc::new(Verified::new()?))
+/// What the configuration and its files say.
+pub(super) struct Rules {
+    pub(super) realms: Realms,
+    verified: Arc<Verified>,
+}
+
+impl Rules {
+    /// Reads all of it.
+    pub(super) fn read(config: &Config) -> anyhow::Result<Self> {
+        let verified = Arc::new(Verified::new()?);
+        let realms = load::realms(config, &verified)?;
+        Ok(Rules { realms, verified })
+    }
 }
 
 impl Authentication {
-    /// Reads what the configuration names, and starts the threads.
-    pub(super) fn start(config: &Config, posts: Vec<Post>) -> anyhow::Result<Arc<Self>> {
-        let verified = Arc::new(Verified::new()?);
-        let realms = load::realms(config, &verified)?;
+    /// Starts the threads.
+    pub(super) fn start(rules: Rules, posts: Vec<Post>) -> anyhow::Result<Arc<Self>> {
+        let Rules { realms, verified } = rules;
         Ok(Arc::new(Authentication {
             realms: RwLock::new(Arc::new(realms)),
             workers: Workers::start(posts).context("cannot start a thread")?,

@@ -38,6 +38,15 @@ pub(super) struct Durable {
 }
 
 impl Durable {
+    /// Where the log is kept, if there is to be one. To be asked before the process becomes another
+    /// user, as it depends on who that is.
+    pub(super) fn chosen_directory(config: &Config) -> anyhow::Result<Option<PathBuf>> {
+        match config.durability {
+            Durability::None => Ok(None),
+            _ => directory::choose(config.data_dir.as_deref()).map(Some),
+        }
+    }
+
     /// Opens the log, if there is to be one, and restores all shards from it. Gives the journals of
     /// the shards and the clock, which goes on from the latest time in the log.
     pub(super) fn open(
