@@ -1,6 +1,7 @@
 //! What a listener serves.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::{ListenerId, TlsServer};
 
@@ -101,7 +102,8 @@ pub enum Origins {
     /// Any page.
     #[default]
     Any,
-    /// Pages of these origins (`https://example.org`, `http://localhost:8080`), in whatever case.
+    /// Pages of these origins (`https://example.org`, `http://localhost:8080`), in whatever case;
+    /// `local` stands for all pages that this machine serves to itself.
     Only(Vec<String>),
 }
 
@@ -109,9 +111,58 @@ impl Origins {
     pub(crate) fn allow(&self, origin: &[u8]) -> bool {
         match self {
             Self::Any => true,
-            Self::Only(origins) => origins
-                .iter()
-                .any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin)),
+            Self::Only(origins) => origins.iter().any(|allowed| match &**allowed {
+                "local" => is_local(origin),
+                allowed => allowed.as_bytes().eq_ignore_ascii_case(origin),
+            }),
+        }
+    }
+}
+
+/// Whether an origin is `localhost`, a name below it, or a loopback address, with any port.
+fn is_local(origin: &[u8]) -> bool {
+    let Ok(origin) = std::str::from_utf8(origin) else {
+        return false;
+    };
+    let origin = origin.to_ascii_lowercase();
+    let Some((_, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or("", |(host, _)| host),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let is_loopback = host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    is_loopback || host == "localhost" || host.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_this_machine_are_told_from_others() {
+        let local = Origins::Only(vec!["local".to_owned()]);
+        for origin in [
+            "http://localhost",
+            "https://LOCALHOST:8080",
+            "http://app.localhost:3000",
+            "http://127.0.0.1:8000",
+            "http://[::1]:8000",
+        ] {
+            assert!(local.allow(origin.as_bytes()), "{origin}");
+        }
+        for origin in [
+            "null",
+            "",
+            "file://",
+            "https://example.org",
+            "http://localhost.example.org",
+            "http://127.0.0.1.example.org",
+            "http://example.org:127",
+            "localhost",
+        ] {
+            assert!(!local.allow(origin.as_bytes()), "{origin}");
         }
     }
 }

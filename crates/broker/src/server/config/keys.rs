@@ -204,7 +204,7 @@ pub(super) const LISTENER: &[Key<ListenerSettings>] = &[
     key!("proxy_protocol", Flag, Restart, proxy_protocol,
         "Whether each connection begins with a PROXY protocol header, version 1 or 2. Only where nobody but the proxy can connect. Without this key: no."),
     key!("origins", List, Restart, origins,
-        "Origins that a WebSocket handshake may come from, such as `https://example.org`. Without this key: any."),
+        "Origins that a WebSocket handshake may come from, such as `https://example.org`; `local`: those of this machine. Without this key: `local` where Clients are let in without a User Name for no other reason than that the address is local, else any."),
     key!("tls.certfile", Path, Restart, tls.certfile,
         "The certificate chain of the server, PEM."),
     key!("tls.keyfile", Path, Restart, tls.keyfile,

@@ -23,8 +23,8 @@ pub(crate) struct ListenerConfig {
     /// Whether each connection begins with the PROXY protocol, version 1 or 2, which says who is
     /// behind it. Only for a listener that nobody but the proxy reaches.
     pub(crate) proxy_protocol: bool,
-    /// Origins that a WebSocket handshake may come from, such as `https://example.org`. Empty: any,
-    /// and none.
+    /// Origins that a WebSocket handshake may come from, such as `https://example.org`. `local`: from this
+    /// machine. Empty: any, and none.
     pub(crate) origins: Vec<String>,
     /// Who may come in.
     pub(crate) access: AccessConfig,

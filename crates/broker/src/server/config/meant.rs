@@ -106,6 +106,12 @@ fn listener_meant(
     let allow_anonymous = listener
         .allow_anonymous
         .unwrap_or(address.is_local() && !has_users && !identified);
+    // Trust in this machine is no trust in the web pages that somebody looks at on it.
+    let trusts_the_machine = allow_anonymous && listener.allow_anonymous.is_none();
+    let origins = match listener.origins {
+        None if trusts_the_machine => vec!["local".to_owned()],
+        origins => origins.unwrap_or_default(),
+    };
     let protocols = match &listener.protocols {
         Some(protocols) => Protocols::of(protocols),
         None => Protocols::ANY,
@@ -115,7 +121,7 @@ fn listener_meant(
         protocols,
         tls,
         proxy_protocol: listener.proxy_protocol.unwrap_or(false),
-        origins: listener.origins.unwrap_or_default(),
+        origins,
         access: AccessConfig {
             allow_anonymous,
             password_file: listener.password_file,
