@@ -126,6 +126,7 @@ pub(crate) struct BridgeTls {
 
 impl BridgeTls {
     /// Whether the bridge is to speak TLS at all.
+    #[allow(dead_code, reason = "a bridge that runs asks")]
     pub(crate) fn is_wanted(&self) -> bool {
         let BridgeTls {
             cafile,

@@ -18,8 +18,8 @@ pub(crate) struct KeyFlag {
 pub(crate) fn all() -> impl Iterator<Item = KeyFlag> {
     let process = keys::PROCESS
         .iter()
-        .map(|key| (key.path, key.flag(), key.doc, key.kind));
-    let listener = keys::inherited().map(|key| (key.path, key.flag(), key.doc, key.kind));
+        .map(|key| (key.path, keys::flag(key.path), key.doc, key.kind));
+    let listener = keys::inherited().map(|key| (key.path, keys::flag(key.path), key.doc, key.kind));
     process
         .chain(listener)
         .map(|(path, name, help, kind)| KeyFlag {

@@ -43,16 +43,16 @@ impl<S> Key<S> {
     pub(super) fn get(&self, settings: &S) -> Value {
         (self.get)(settings)
     }
+}
 
-    /// The flag of the command line, without its hyphens.
-    pub(super) fn flag(&self) -> String {
-        self.path.replace(['.', '_'], "-")
-    }
+/// The flag of the command line that sets the key at `path`, without its hyphens.
+pub(super) fn flag(path: &str) -> String {
+    path.replace(['.', '_'], "-")
+}
 
-    /// The variable of the environment.
-    pub(super) fn variable(&self) -> String {
-        format!("DUNLIN_{}", self.path.replace('.', "_").to_uppercase())
-    }
+/// The variable of the environment that sets the key at `path`.
+pub(super) fn variable(path: &str) -> String {
+    format!("DUNLIN_{}", path.replace('.', "_").to_uppercase())
 }
 
 macro_rules! key {

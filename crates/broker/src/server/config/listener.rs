@@ -41,26 +41,6 @@ pub(crate) struct ListenerConfig {
     pub(crate) mount_point: Option<String>,
 }
 
-impl ListenerConfig {
-    /// A listener at `address` with the defaults of everything else.
-    pub(crate) fn new(address: ListenAddress) -> Self {
-        ListenerConfig {
-            name: address.to_string(),
-            address,
-            protocols: Protocols::ANY,
-            tls: None,
-            proxy_protocol: false,
-            origins: Vec::new(),
-            access: AccessConfig::default(),
-            max_connections: None,
-            max_qos: QoS::ExactlyOnce,
-            max_topic_alias: None,
-            durability: Durability::default(),
-            mount_point: None,
-        }
-    }
-}
-
 /// The address of a listening socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ListenAddress {

@@ -17,9 +17,6 @@
 //! | `check`, `pages` | what is told of a file, and of all keys |
 //! | `served` | what can be written, and is not there yet |
 
-// Fields wait for the parts of the process that are to serve them; `served` refuses them until then.
-#![allow(dead_code, unused_imports)]
-
 mod address;
 mod bridge;
 mod changes;
@@ -48,13 +45,14 @@ use std::time::Duration;
 
 use dunlin_core::{Limits, Policy, Shard, ShardConfig, ShardId, Terms};
 
+#[allow(unused_imports, reason = "a bridge that runs needs them")]
 pub(crate) use bridge::{
     BridgeConfig, BridgeDirection, BridgeNotifications, BridgeStart, BridgeTls, BridgeTopic,
     BridgeVersion,
 };
 pub(crate) use changes::Difference;
 pub(crate) use check::{check, import};
-pub(crate) use error::{ConfigError, Place, Problem};
+pub(crate) use error::{ConfigError, Place};
 pub(crate) use listener::{
     AccessConfig, Family, ListenAddress, ListenerConfig, Protocol, Protocols, TlsConfig,
     TlsVersion, UserNameFrom,

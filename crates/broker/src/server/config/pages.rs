@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Map, json};
 
 use super::keys::{self, Change, Key};
-use super::settings::{ListenerSettings, Settings};
+use super::settings::ListenerSettings;
 use super::value::{Kind, Value};
 use super::{BridgeConfig, BridgeTopic};
 
@@ -51,8 +51,6 @@ struct Row {
     doc: &'static str,
     /// `None`: its doc says what holds.
     standard: Option<String>,
-    flag: String,
-    variable: String,
 }
 
 fn rows<'k, S: Default + 'static>(keys: impl IntoIterator<Item = &'k Key<S>>) -> Vec<Row> {
@@ -68,8 +66,6 @@ fn rows<'k, S: Default + 'static>(keys: impl IntoIterator<Item = &'k Key<S>>) ->
             Value::List(list) if list.is_empty() => None,
             value => Some(key.kind.show(&value)),
         },
-        flag: key.flag(),
-        variable: key.variable(),
     };
     keys.into_iter().map(row).collect()
 }
@@ -293,6 +289,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::server::config::settings::Settings;
 
     fn committed(path: &str) -> String {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -334,11 +331,9 @@ mod tests {
 
     #[test]
     fn no_two_keys_share_a_variable() {
-        let mut variables: Vec<_> = rows(keys::PROCESS)
-            .into_iter()
-            .chain(rows(keys::inherited()))
-            .map(|row| (row.variable, row.flag))
-            .collect();
+        let own = keys::PROCESS.iter().map(|key| key.path);
+        let paths = own.chain(keys::inherited().map(|key| key.path));
+        let mut variables: Vec<_> = paths.map(keys::variable).collect();
         let all = variables.len();
         variables.sort();
         variables.dedup();

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::address;
 use super::error::{ConfigError, Place, Problem};
+use super::keys;
 use super::mosquitto::{self, Files, JudgedLine, Judgement};
 use super::settings::Settings;
 use super::table::Table;
@@ -58,7 +59,7 @@ pub(super) fn read(
     read_environment(settings, environment)?;
     for (path, text) in &options.keys {
         set(settings, path, text, |path| {
-            Place::Flag(format!("--{}", path.replace(['.', '_'], "-")))
+            Place::Flag(format!("--{}", keys::flag(path)))
         })?;
     }
     Ok(written)
@@ -152,11 +153,8 @@ fn read_environment(
 ) -> Result<(), ConfigError> {
     let paths = settings.paths();
     for (name, text) in environment {
-        let Some(rest) = name.strip_prefix("DUNLIN_") else {
-            continue;
-        };
-        let variable_of = |path: &&&str| path.replace('.', "_").to_uppercase() == rest;
-        if let Some(path) = paths.iter().find(variable_of) {
+        let is_its = |path: &&&str| keys::variable(path) == name;
+        if let Some(path) = paths.iter().find(is_its) {
             set(settings, path, &text, |_| Place::Variable(name.clone()))?;
         }
     }

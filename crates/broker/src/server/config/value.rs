@@ -29,11 +29,9 @@ pub(super) enum Kind {
     Size(u64),
     /// As above, or `none`.
     SizeOrNone(u64),
-    /// Whole seconds from the first to the second.
-    Seconds(u64, u64),
-    /// As above, or `never`, which stands for the second.
+    /// Whole seconds from the first to the second, or `never`, which stands for the second.
     SecondsOrNever(u64, u64),
-    /// As `Seconds`, or `none`.
+    /// Whole seconds from the first to the second, or `none`.
     SecondsOrNone(u64, u64),
     /// Milliseconds.
     Time,
@@ -74,7 +72,7 @@ impl Kind {
             ),
             Kind::Size(_) | Kind::SizeOrNone(_) => number(quantity::parse_size(text)),
             Kind::Time => number(quantity::parse_time(text)),
-            Kind::Seconds(..) | Kind::SecondsOrNever(..) | Kind::SecondsOrNone(..) => {
+            Kind::SecondsOrNever(..) | Kind::SecondsOrNone(..) => {
                 let milliseconds = quantity::parse_time(text)?;
                 if !milliseconds.is_multiple_of(1000) {
                     return Err(format!("`{text}` is not a whole number of seconds"));
@@ -126,7 +124,6 @@ impl Kind {
                 | Kind::CountOrNone(..)
                 | Kind::Size(_)
                 | Kind::SizeOrNone(_)
-                | Kind::Seconds(..)
                 | Kind::SecondsOrNever(..)
                 | Kind::SecondsOrNone(..)
                 | Kind::Time
@@ -156,7 +153,6 @@ impl Kind {
         match self {
             Kind::Count(least, most)
             | Kind::CountOrNone(least, most)
-            | Kind::Seconds(least, most)
             | Kind::SecondsOrNever(least, most)
             | Kind::SecondsOrNone(least, most) => (least, most),
             Kind::Size(least) | Kind::SizeOrNone(least) => (least, u64::MAX),
@@ -181,7 +177,7 @@ impl Kind {
                 Kind::Size(_) | Kind::SizeOrNone(_) => quoted(&quantity::show_size(*number)),
                 Kind::Time => quoted(&quantity::show_time(*number)),
                 Kind::SecondsOrNever(_, most) if *number == most => quoted("never"),
-                Kind::Seconds(..) | Kind::SecondsOrNever(..) | Kind::SecondsOrNone(..) => {
+                Kind::SecondsOrNever(..) | Kind::SecondsOrNone(..) => {
                     quoted(&quantity::show_time(number.saturating_mul(1000)))
                 }
                 _ => number.to_string(),
@@ -207,7 +203,7 @@ impl Kind {
             Kind::Size(0) => "a size".to_owned(),
             Kind::Size(least) => format!("a size, at least {}", quantity::show_size(least)),
             Kind::SizeOrNone(least) => format!("{} or \"none\"", Kind::Size(least).wanted()),
-            Kind::Seconds(..) | Kind::Time => "a time".to_owned(),
+            Kind::Time => "a time".to_owned(),
             Kind::SecondsOrNever(..) => "a time or \"never\"".to_owned(),
             Kind::SecondsOrNone(..) => "a time or \"none\"".to_owned(),
             Kind::Text | Kind::Secret => "a string".to_owned(),
