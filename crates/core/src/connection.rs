@@ -46,6 +46,9 @@ pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) phase: Phase,
     pub(crate) version: ProtocolVersion,
+    /// Its CONNECT says that it is a bridge, by the bit that 3.x has for it: all its subscriptions
+    /// have No Local and Retain As Published.
+    pub(crate) is_bridge: bool,
     /// Whether reason strings and User Properties may go with any packet.
     pub(crate) problem_information: bool,
     /// Whether it is in the list of those that have something to write.
@@ -89,6 +92,7 @@ impl Connection {
             id,
             phase: Phase::Opening,
             version: ProtocolVersion::V5,
+            is_bridge: false,
             problem_information: true,
             dirty: false,
             send_quota: 0,

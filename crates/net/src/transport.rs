@@ -44,6 +44,20 @@ impl Transport {
     }
 }
 
+/// One end of a pair of Unix sockets, whose other end a thread of this process holds.
+#[cfg(unix)]
+impl TryFrom<std::os::unix::net::UnixStream> for Transport {
+    type Error = io::Error;
+
+    fn try_from(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream: std::os::fd::OwnedFd::from(stream).into(),
+            layers: None,
+        })
+    }
+}
+
 /// A reactor could not take over a [`Transport`]; the connection is closed.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {

@@ -13,6 +13,9 @@ const WILL_RETAIN: u8 = 0b0010_0000;
 const PASSWORD: u8 = 0b0100_0000;
 const USER_NAME: u8 = 0b1000_0000;
 
+/// In the protocol level of a 3.x CONNECT: the Client is a bridge. Not in the specification; Mosquitto's way.
+const BRIDGE: u8 = 0b1000_0000;
+
 /// A Client asks for a Session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Connect<'a> {
@@ -94,6 +97,33 @@ impl<'a> Connect<'a> {
     /// A body too short, an unknown protocol name, a version that does not exist.
     pub fn protocol_version(body: &[u8]) -> Result<ProtocolVersion, Malformed> {
         protocol_version(&mut Reader::new(body))
+    }
+
+    /// Whether the body of a CONNECT says with the highest bit of its protocol level that a bridge has sent it: one
+    /// that wants the RETAIN flag of a message to stay, and nothing back of what it has sent. Only 3.x needs it; in
+    /// 5.0 these are Subscription Options.
+    pub fn is_from_bridge(body: &[u8]) -> bool {
+        let mut reader = Reader::new(body);
+        reader.binary_data().is_ok() && matches!(reader.byte(), Ok(level) if level & BRIDGE != 0)
+    }
+
+    /// Appends the whole packet, and says in it that a bridge sends it; see [`Connect::is_from_bridge`]. A 5.0 packet
+    /// is as [`Connect::encode`] makes it.
+    ///
+    /// # Panics
+    ///
+    /// Where a field has more than 65,535 bytes.
+    pub fn encode_as_bridge(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.encode(self.version, out);
+        if !self.version.has_properties() {
+            let length = out[start + 1..]
+                .iter()
+                .take_while(|byte| **byte & 0x80 != 0);
+            let body = start + 1 + length.count() + 1;
+            let name = usize::from(out[body + 1]);
+            out[body + 2 + name] |= BRIDGE;
+        }
     }
 
     /// Appends the whole packet in its own version; the parameter is ignored.
@@ -179,8 +209,8 @@ fn protocol_version(reader: &mut Reader<'_>) -> Result<ProtocolVersion, Malforme
         return Err(Malformed::ProtocolName);
     }
     match (name, reader.byte()?) {
-        (b"MQIsdp", 3) => Ok(ProtocolVersion::V3_1),
-        (b"MQTT", 4) => Ok(ProtocolVersion::V3_1_1),
+        (b"MQIsdp", 0x03 | 0x83) => Ok(ProtocolVersion::V3_1),
+        (b"MQTT", 0x04 | 0x84) => Ok(ProtocolVersion::V3_1_1),
         (b"MQTT", 5) => Ok(ProtocolVersion::V5),
         (_, level) => Err(Malformed::UnsupportedProtocolVersion(level)),
     }
@@ -206,4 +236,53 @@ fn check_flags(version: ProtocolVersion, flags: u8) -> Result<(), Malformed> {
 /// Password may be missing at the end.
 fn is_there(version: ProtocolVersion, flag: u8, reader: &Reader<'_>) -> bool {
     flag != 0 && !(version == ProtocolVersion::V3_1 && reader.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connect(version: ProtocolVersion) -> Connect<'static> {
+        Connect {
+            version,
+            clean_start: true,
+            keep_alive: 60,
+            client_id: "site",
+            will: None,
+            user_name: None,
+            password: None,
+            properties: Properties::EMPTY,
+        }
+    }
+
+    fn body(bytes: &[u8]) -> &[u8] {
+        &bytes[2..]
+    }
+
+    #[test]
+    fn a_bridge_says_so_in_the_protocol_level() {
+        for (version, level) in [
+            (ProtocolVersion::V3_1, 0x83),
+            (ProtocolVersion::V3_1_1, 0x84),
+        ] {
+            let mut bytes = Vec::new();
+            connect(version).encode_as_bridge(&mut bytes);
+            assert!(bytes.contains(&level), "{bytes:?}");
+            assert!(Connect::is_from_bridge(body(&bytes)));
+            assert_eq!(Connect::protocol_version(body(&bytes)), Ok(version));
+        }
+    }
+
+    #[test]
+    fn others_and_those_of_version_5_do_not() {
+        let mut bytes = Vec::new();
+        connect(ProtocolVersion::V5).encode_as_bridge(&mut bytes);
+        assert!(!Connect::is_from_bridge(body(&bytes)));
+        bytes.clear();
+        connect(ProtocolVersion::V3_1_1).encode(ProtocolVersion::V3_1_1, &mut bytes);
+        assert!(!Connect::is_from_bridge(body(&bytes)));
+        assert!(!Connect::is_from_bridge(&[0, 9, 1]));
+        let level_of_no_version = b"\0\x04MQTT\x85";
+        assert!(Connect::protocol_version(level_of_no_version).is_err());
+    }
 }

@@ -17,6 +17,13 @@ pub(crate) fn access() -> anyhow::Result<Tally> {
     Task::cargo(test).run()
 }
 
+/// Bridges between Dunlin and Mosquitto.
+pub(crate) fn bridge() -> anyhow::Result<Tally> {
+    install::program("mosquitto", &["mosquitto"])?;
+    let test = "test --package dunlin-broker --test bridge beside_mosquitto -- --ignored";
+    Task::cargo(test).run()
+}
+
 /// Debian's command line clients, driven by Python.
 pub(crate) fn mosquitto() -> anyhow::Result<Tally> {
     install::program("mosquitto_rr", &["mosquitto-clients"])?;

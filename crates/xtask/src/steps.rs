@@ -37,6 +37,11 @@ pub(crate) const ALL: &[Step] = &[
         interop::access,
     ),
     tests(
+        "bridge-mosquitto",
+        "bridges to and from mosquitto",
+        interop::bridge,
+    ),
+    tests(
         "interop-mosquitto",
         "mosquitto_pub, mosquitto_sub and mosquitto_rr",
         interop::mosquitto,

@@ -169,6 +169,16 @@ impl Driver {
                     }
                     Err(error) => tracing::warn!("a connection could not be moved: {error}"),
                 },
+                Mail::Joined { transport, origin } => match self.reactor.attach(transport) {
+                    Ok(id) => {
+                        let connection = core_id(id);
+                        self.side.tell(Input::Opened { connection });
+                        let origin = &origin;
+                        self.side.tell(Input::Identified { connection, origin });
+                        self.side.origins.insert(connection, origin.clone());
+                    }
+                    Err(error) => tracing::warn!("a bridge cannot be let in: {error}"),
+                },
                 Mail::Decided {
                     connection,
                     decision,

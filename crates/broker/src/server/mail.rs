@@ -23,6 +23,11 @@ pub(super) enum Mail {
         origin: Option<Origin>,
         bytes: Vec<u8>,
     },
+    /// A connection that was made in this process begins.
+    Joined {
+        transport: Transport,
+        origin: Origin,
+    },
     /// What the policy has found out about a Client.
     Decided {
         connection: ConnectionId,

@@ -2,6 +2,7 @@
 
 mod auth;
 mod background;
+mod bridges;
 mod clock;
 pub(crate) mod config;
 mod driver;
@@ -34,6 +35,7 @@ pub(crate) use options::ServerOptions;
 use options::Task;
 
 use auth::{Authentication, Rules, ShardPolicy};
+use bridges::{Bridges, PreparedBridges, TrustBridges};
 use driver::Driver;
 use durable::Durable;
 use listeners::Listeners;
@@ -75,6 +77,7 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     let mut listeners = Listeners::bind(&config)?;
     let pid_file = config.pid_file.as_deref().map(PidFile::write);
     let _pid_file = pid_file.transpose()?;
+    let bridges = PreparedBridges::read(&config)?;
     let rules = Rules::read(&config)?;
     config.data_dir = Durable::chosen_directory(&config)?;
     privileges::drop_to(config.user.as_deref(), config.data_dir.as_deref())?;
@@ -83,6 +86,7 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     welcome(&listeners.places(), &config, shards.durable.as_ref())?;
     listeners.release(&shards.posts)?;
     let sys = SysThread::start(config.sys_interval, shards.posts.clone())?;
+    let bridges = bridges.start(&shards.posts)?;
     let running = Running {
         options: options.clone(),
         loaded,
@@ -92,7 +96,7 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
         authentication: Arc::clone(&shards.authentication),
         posts: shards.posts.clone(),
     };
-    shards.serve(signals, running)
+    shards.serve(signals, running, bridges)
 }
 
 /// A broken invariant ends the process, whichever thread finds it: the start is what recovers.
@@ -141,6 +145,7 @@ impl Shards {
         let authentication = Authentication::start(rules, posts.clone())?;
         let shard = |id| {
             let policy = ShardPolicy::new(id, Arc::clone(&authentication));
+            let policy = TrustBridges::new(config, policy);
             config.shard(id, seed, Box::new(policy))
         };
         let mut shards: Vec<Shard> = (0..count).map(ShardId::new).map(shard).collect();
@@ -180,6 +185,7 @@ impl Shards {
         self,
         mut signals: signal_hook::iterator::Signals,
         mut running: Running,
+        bridges: Bridges,
     ) -> anyhow::Result<()> {
         for signal in signals.forever() {
             if signal == signal_hook::consts::SIGHUP {
@@ -193,6 +199,7 @@ impl Shards {
             tracing::info!("stopping");
             break;
         }
+        bridges.stop();
         drop(running);
         for post in &self.posts {
             let _ = post.send(&mut vec![Mail::Stop]);

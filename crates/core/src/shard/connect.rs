@@ -51,6 +51,7 @@ impl Shard {
             return Ok(Flow::Continue);
         };
         connection.version = connect.version;
+        connection.is_bridge = Connect::is_from_bridge(body);
         let assigns_client_id = connection.assigns_client_id;
         if connect.version == ProtocolVersion::V5 {
             let properties = connect.properties;

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use dunlin_packet::{
-    Packet, Properties, QoS, ReasonCode, RetainHandling, SubAck, Subscribe, SubscriptionOptions,
-    TopicFilter, UnsubAck, Unsubscribe,
+    Packet, Properties, QoS, ReasonCode, RetainHandling, SubAck, Subscribe, SubscribeEntry,
+    SubscriptionOptions, TopicFilter, UnsubAck, Unsubscribe,
 };
 
 use super::{LogRoom, Shard};
@@ -31,6 +31,17 @@ struct Wanted {
     id: u32,
 }
 
+/// The options of an entry. Those that a bridge of 3.x means, it cannot write.
+fn options(entry: SubscribeEntry<'_>, highest: QoS, is_bridge: bool) -> SubscriptionOptions {
+    SubscriptionOptions {
+        // [MQTT-3.2.2-10]
+        qos: entry.options.qos.min(highest),
+        no_local: entry.options.no_local || is_bridge && !entry.filter.starts_with("$share/"),
+        retain_as_published: entry.options.retain_as_published || is_bridge,
+        retain_handling: entry.options.retain_handling,
+    }
+}
+
 impl Shard {
     pub(super) fn subscribe(
         &mut self,
@@ -45,16 +56,12 @@ impl Shard {
             .unwrap_or(0);
         let connection = self.clients.connections.get(id);
         let highest = connection.map_or(QoS::ExactlyOnce, |connection| connection.maximum_qos);
+        let is_bridge = connection.is_some_and(|connection| connection.is_bridge);
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
         let mut streams = Vec::new();
         for entry in subscribe.filters.iter() {
-            // [MQTT-3.2.2-10]
-            let options = SubscriptionOptions {
-                qos: entry.options.qos.min(highest),
-                ..entry.options
-            };
             let wanted = Wanted {
-                options,
+                options: options(entry, highest, is_bridge),
                 id: identifier,
             };
             let reason = self.subscribe_to(session, entry.filter, wanted, &mut streams)?;

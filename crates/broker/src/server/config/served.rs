@@ -15,13 +15,10 @@ pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
 
 /// The first setting that differs from what is served, by its key.
 pub(super) fn first_unserved(config: &Config) -> Option<String> {
-    let wanted = [
-        (
-            "log.destinations: topic",
-            config.log.destinations.contains(&LogDestination::Topic),
-        ),
-        ("bridge", !config.bridges.is_empty()),
-    ];
+    let wanted = [(
+        "log.destinations: topic",
+        config.log.destinations.contains(&LogDestination::Topic),
+    )];
     let of_listeners = config.listeners.iter().find_map(|listener| {
         let key = first_unserved_of(listener)?;
         Some(format!("{key} (listener {})", listener.name))
