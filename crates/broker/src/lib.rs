@@ -9,6 +9,7 @@ pub mod fuzzing;
 mod mosquitto_db;
 mod passwd;
 mod server;
+mod store;
 mod tls;
 
 use std::process::ExitCode;
@@ -23,6 +24,9 @@ pub fn main() -> ExitCode {
     }
     if name == Some("passwd") {
         return passwd::run(args);
+    }
+    if name == Some("store") {
+        return store::run(args);
     }
     if name == Some("tls") {
         return tls::run(args);

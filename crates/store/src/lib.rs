@@ -23,6 +23,7 @@
 //! | `log/index` | where entries with keys lie |
 //! | `log/scan`, `log/recover` | reading frames; what is replayed, torn or damaged |
 //! | `log/checkpoint` | checkpoints, and freeing what they leave behind |
+//! | `log/inspect` | looking at a log without changing it |
 //! | `read` | reading entries back |
 //! | `history` | reading the log from some place on |
 //! | `service` | [`Service`]: a log shared by threads, one sync for all |
@@ -44,6 +45,9 @@ pub use files::Directory;
 pub use frame::Frame;
 pub use history::{History, Past, Start};
 pub use key::{Key, Position};
-pub use log::{Cause, Damage, Log, Options, Recovery, Replayed, Retention, Statistics};
+pub use log::{
+    Cause, Damage, Inspected, Inspection, Log, Options, Recovery, Replayed, Retention, Statistics,
+    inspect,
+};
 pub use read::{Found, Reading};
 pub use service::{Client, Commit, Handle, News, Service, ServiceOptions};

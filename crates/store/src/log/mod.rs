@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod index;
+mod inspect;
 mod recover;
 mod scan;
 mod segment;
@@ -24,6 +25,7 @@ use crate::key::{Key, Position};
 use crate::read::Reading;
 use crate::service::Commit;
 
+pub use inspect::{Inspected, Inspection, inspect};
 pub use recover::{Cause, Damage, Recovery, Replayed};
 pub(crate) use scan::Scan;
 pub(crate) use segment::FRAMES;
