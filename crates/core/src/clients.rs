@@ -586,7 +586,8 @@ impl Clients {
             _ => outgoing.puback(packet_id),
         };
         if let Acknowledged::Completed(delivery) = acknowledged {
-            self.drop_delivery(id, delivery, DropReason::PacketTooLarge);
+            self.counters.drop_for(DropReason::PacketTooLarge);
+            self.abandon(id, packet_id, &delivery);
         }
         self.tidy(id);
     }
@@ -633,6 +634,22 @@ impl Clients {
             self.settlement
                 .append_later(|| Record::Done { session, message });
         }
+    }
+
+    /// A delivery that was in flight has reached its Client. At QoS 2 the log knows of it by its Packet
+    /// Identifier, and learns of its end by what follows.
+    pub(crate) fn end_in_flight(&mut self, id: SessionId, delivery: &Delivery) {
+        if delivery.qos != QoS::ExactlyOnce || delivery.origin.is_some() {
+            self.end_delivery(id, delivery);
+        }
+    }
+
+    /// A delivery that was in flight ends, and nothing follows.
+    pub(crate) fn abandon(&mut self, id: SessionId, packet_id: PacketId, delivery: &Delivery) {
+        if delivery.qos == QoS::ExactlyOnce {
+            self.record_later(id, |session| Record::Freed { session, packet_id });
+        }
+        self.end_in_flight(id, delivery);
     }
 
     /// Whether changes of a Session go into the log.

@@ -275,7 +275,7 @@ pub enum Record {
         /// `{ShareName}/{filter}` of the Shared Subscription, which has it no more.
         group: Arc<str>,
     },
-    /// A message is due to a Session no more: acknowledged, expired or dropped.
+    /// A message is due to a Session no more: acknowledged with QoS 1, expired or dropped.
     Done {
         /// To which.
         session: LogId,

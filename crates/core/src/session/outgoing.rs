@@ -617,12 +617,36 @@ impl Outgoing {
 
     /// A message was due no more.
     pub(crate) fn restore_done(&mut self, message: MessageId) {
-        let is_it =
-            |later: &Later| matches!(later, Later::Parked(parked) if parked.message == message);
+        self.remove_later(
+            |later| matches!(later, Later::Parked(parked) if parked.message == message),
+        );
+    }
+
+    fn remove_later(&mut self, is_it: impl Fn(&Later) -> bool) {
         if let Some(at) = self.later.iter().position(is_it)
             && let Some(later) = self.later.remove(at)
         {
             self.forget_later(&later);
+        }
+    }
+
+    /// A message was taken from the queue to be sent. The same one may wait there several times, for
+    /// one subscription each.
+    pub(crate) fn restore_taken(&mut self, taken: &Parked) {
+        let is_it = |later: &Later| {
+            matches!(later, Later::Parked(parked) if parked.message == taken.message
+                && parked.subscription_ids == taken.subscription_ids)
+        };
+        self.remove_later(is_it);
+    }
+
+    /// An exchange of QoS 2 has ended.
+    pub(crate) fn restore_freed(&mut self, packet_id: PacketId) {
+        if let Some(in_flight) = self.find(packet_id)
+            && !matches!(in_flight.stage, Stage::Done)
+        {
+            in_flight.stage = Stage::Done;
+            self.note_done(packet_id);
         }
     }
 

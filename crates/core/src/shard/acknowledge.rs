@@ -1,6 +1,8 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP: the ends of QoS 1 and 2, in both directions.
 
-use dunlin_packet::{Packet, Properties, PubAck, PubComp, PubRec, PubRel, QoS, ReasonCode};
+use dunlin_packet::{
+    Packet, PacketId, Properties, PubAck, PubComp, PubRec, PubRel, QoS, ReasonCode,
+};
 
 use super::Shard;
 use crate::counters::DropReason;
@@ -13,7 +15,7 @@ impl Shard {
     pub(super) fn puback(&mut self, now: Timestamp, session: SessionId, puback: PubAck<'_>) {
         let acknowledged = self.in_flight(session, |flow| flow.puback(puback.packet_id));
         if let Acknowledged::Completed(delivery) = acknowledged {
-            self.complete(session, &delivery, puback.reason);
+            self.complete(session, puback.packet_id, &delivery, puback.reason);
         }
         self.clients.pump(now, session);
     }
@@ -31,11 +33,11 @@ impl Shard {
         let marks = self.clients.settlement.marks();
         let answer = match self.in_flight(session, |flow| flow.pubrec(packet_id, reason)) {
             Acknowledged::Completed(delivery) => {
-                self.complete(session, &delivery, reason);
+                self.complete(session, packet_id, &delivery, reason);
                 return self.clients.pump(now, session);
             }
             Acknowledged::Release(delivery) => {
-                self.complete(session, &delivery, reason);
+                self.complete(session, packet_id, &delivery, reason);
                 let releasing = |session| Record::Releasing { session, packet_id };
                 self.clients.record(session, releasing);
                 ReasonCode::Success
@@ -97,13 +99,20 @@ impl Shard {
     }
 
     /// A delivery has reached its Client, which may have refused it.
-    fn complete(&mut self, session: SessionId, delivery: &Delivery, reason: ReasonCode) {
+    fn complete(
+        &mut self,
+        session: SessionId,
+        packet_id: PacketId,
+        delivery: &Delivery,
+        reason: ReasonCode,
+    ) {
         debug_assert!(delivery.qos > QoS::AtMostOnce);
         if reason.is_error() {
             self.clients.counters.drop_for(DropReason::RefusedByClient);
+            self.clients.abandon(session, packet_id, delivery);
         } else {
             self.clients.counters.delivered += 1;
+            self.clients.end_in_flight(session, delivery);
         }
-        self.clients.end_delivery(session, delivery);
     }
 }

@@ -4,7 +4,7 @@ use dunlin_packet::{
     Disconnect, Packet, Properties, PropertiesBuf, Property, ProtocolVersion, QoS, ReasonCode,
 };
 
-use super::{Command, LogRoom, Shard};
+use super::{Command, Shard};
 use crate::connection::Phase;
 use crate::counters::DropReason;
 use crate::event::Event;
@@ -289,8 +289,8 @@ impl Shard {
             None => will.message,
         };
         if self.clients.sessions[id].may(Action::Publish, message.topic()) {
-            let is_logged = self.log_room == LogRoom::Enough
-                && self.is_to_be_logged(message.qos(), message.retain(), message.topic());
+            // Even if the log is full for what is new: this has been promised.
+            let is_logged = self.is_to_be_logged(message.qos(), message.retain(), message.topic());
             let message = match is_logged {
                 true => message.identified(self.next_message_id()),
                 false => message,

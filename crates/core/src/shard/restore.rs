@@ -182,16 +182,16 @@ impl Shard {
             } => {
                 match group {
                     Some(name) => self.take_from_group(name, parked.message),
-                    None => self.restore_queue(session, |it| it.restore_done(parked.message)),
+                    None => self.restore_queue(session, |it| it.restore_taken(&parked)),
                 }
                 self.restore_queue(session, |it| it.restore_sent(packet_id, parked));
             }
             Record::Releasing { session, packet_id } => {
                 self.restore_queue(session, |it| it.restore_released(packet_id));
             }
-            Record::Freed { session, packet_id } => self.restore_queue(session, |outgoing| {
-                outgoing.pubcomp(packet_id);
-            }),
+            Record::Freed { session, packet_id } => {
+                self.restore_queue(session, |it| it.restore_freed(packet_id));
+            }
             Record::Received { session, packet_id } => {
                 self.restore_change(session, |known| {
                     known.receive(packet_id);

@@ -1,8 +1,9 @@
 //! Queues: what waits for a Session that is not there lies in the log, and is read back.
 
 use dunlin_core::{DropReason, Record};
+use dunlin_packet::QoS;
 
-use crate::world::{World, names};
+use crate::world::{World, names, puback, pubrec};
 
 /// A Session without connection for which messages wait, with QoS 1 and 2 by turns.
 fn with_waiting(count: usize, messages: u16, payload: usize) -> (World, String, Vec<String>) {
@@ -112,4 +113,33 @@ fn a_message_that_cannot_be_read_is_dropped_and_counted() {
     let sub = world.connect(&bob);
     world.drain(sub);
     assert_eq!(world.counters().dropped_for(DropReason::Unreadable), 0);
+}
+
+/// Seed 40128: what the log said of the one was taken for the other.
+#[test]
+fn the_same_message_may_wait_twice() {
+    let mut world = World::new(1);
+    let (alice, bob) = names(&world);
+    let sub = world.connect(&bob);
+    for filter in ["a", "b", "$share/g/a"] {
+        world.subscribe(sub, filter);
+    }
+    let publisher = world.connect(&alice);
+    for n in 1..=64 {
+        world.publish(publisher, "b", "before", QoS::AtLeastOnce, n);
+    }
+    world.publish(publisher, "a", "twice", QoS::ExactlyOnce, 65);
+    world.unsubscribe(sub, "$share/g/a");
+    world.heard(sub);
+    world.say(sub, &puback(1));
+    assert_eq!(world.heard(sub), ["Publish twice qos=2 id=65"]);
+    world.say(sub, &pubrec(65));
+    world.crash();
+    let sub = world.connect(&bob);
+    let again = world.drain(sub);
+    assert_eq!(
+        again.iter().filter(|it| *it == "twice").count(),
+        1,
+        "{again:?}"
+    );
 }

@@ -150,3 +150,17 @@ fn that_a_session_has_ended_is_told_when_it_is_stable() {
         assert_eq!(world.heard(client), [] as [&str; 0]);
     }
 }
+
+#[test]
+fn a_will_is_kept_although_the_log_is_full_for_what_is_new() {
+    let mut world = World::new(1);
+    let (alice, bob) = names(&world);
+    let away = heir(&mut world);
+    world.lose(away);
+    let client = world.connect_for(&alice, 100, will(Properties::EMPTY));
+    world.fill_log();
+    world.lose(client);
+    world.crash();
+    let heir = world.connect(&bob);
+    assert_eq!(world.drain(heir), ["gone"]);
+}

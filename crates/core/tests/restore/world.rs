@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dunlin_core::{
-    AllowAll, Command, ConnectionId, Counters, Durability, Input, Message, MessageId, PeerMessage,
-    Reader, Record, Shard, ShardConfig, ShardId, Timestamp,
+    AllowAll, Command, ConnectionId, Counters, Durability, Input, LogRoom, Message, MessageId,
+    PeerMessage, Reader, Record, Shard, ShardConfig, ShardId, Timestamp,
 };
 use dunlin_packet::{
     Connect, Frame, Framing, Packet, PacketId, Properties, PropertiesBuf, Property,
@@ -107,6 +107,13 @@ impl World {
             shard.handle(self.now, Input::Due);
         }
         self.settle();
+    }
+
+    /// The log has no room for what is new.
+    pub(crate) fn fill_log(&mut self) {
+        for shard in &mut self.shards {
+            shard.handle(self.now, Input::Room(LogRoom::Full));
+        }
     }
 
     /// One shard does not hear another until [`release`](Self::release).
