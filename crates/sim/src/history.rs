@@ -84,6 +84,8 @@ pub struct Session {
     pub began: Moment,
     /// When it ended.
     pub ended: Option<Moment>,
+    /// When all that the shards had to say to each other before that was last heard.
+    ended_quiet: Moment,
     /// Whatever was asked for: filter, options, Subscription Identifier.
     pub wishes: Vec<(String, SubscriptionOptions, u32)>,
     /// When a SUBSCRIBE or UNSUBSCRIBE for a filter was sent last.
@@ -134,6 +136,8 @@ pub struct History {
     pub quiet: Moment,
     /// How often the broker has crashed.
     pub era: u32,
+    /// The log has no room: what is not promised to be durable is not retained.
+    pub log_is_full: bool,
     /// All messages.
     pub publications: Vec<Publication>,
     /// All Sessions.
@@ -182,6 +186,7 @@ impl History {
             client,
             began,
             ended: None,
+            ended_quiet: 0,
             wishes: Vec::new(),
             touched: BTreeMap::new(),
             grants: Vec::new(),
@@ -192,11 +197,8 @@ impl History {
 
     /// The latest Session of a Client, if it has not ended.
     pub fn session_of(&self, client: usize) -> Option<SessionNumber> {
-        let last = self
-            .sessions
-            .iter()
-            .rposition(|session| session.client == client)?;
-        self.sessions[last].ended.is_none().then_some(last)
+        let is_it = |session: &Session| session.client == client && session.ended.is_none();
+        self.sessions.iter().rposition(is_it)
     }
 
     /// A SUBSCRIBE is about to be sent: what it makes less of, ends. Gives when that was.
@@ -257,6 +259,19 @@ impl History {
         let moment = self.moment();
         if let Some(session) = self.session_of(client) {
             self.sessions[session].ended = Some(moment);
+            self.sessions[session].ended_quiet = self.quiet;
+        }
+    }
+
+    /// The broker has crashed before it was sure that a Session had ended: it is there again. What came
+    /// after its end is not promised to it.
+    pub fn revive(&mut self, number: SessionNumber) {
+        let session = &mut self.sessions[number];
+        if let Some(ended) = session.ended.take() {
+            let until = Some((ended, session.ended_quiet));
+            for grant in &mut session.grants {
+                grant.until = grant.until.or(until);
+            }
         }
     }
 

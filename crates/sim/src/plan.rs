@@ -99,6 +99,8 @@ pub struct Faults {
     pub crashes: Vec<u64>,
     /// When old parts of the log are to become free, in milliseconds, if there is a log.
     pub checkpoints: Vec<u64>,
+    /// When the disk is full for a while, in milliseconds.
+    pub full: Vec<u64>,
 }
 
 impl Plan {
@@ -197,6 +199,7 @@ fn calm_faults() -> Faults {
         takeovers: 0,
         crashes: Vec::new(),
         checkpoints: Vec::new(),
+        full: Vec::new(),
     }
 }
 
@@ -215,7 +218,11 @@ fn faults(rng: &mut Rng, duration: u64, durability: Durability) -> Faults {
         Durability::Log => rng.between(0, 4),
         Durability::Memory => 0,
     };
+    let is_filling = durability == Durability::Log && rng.percent(20);
     Faults {
+        full: (0..u64::from(is_filling))
+            .map(|_| rng.between(0, duration))
+            .collect(),
         delay: rng.pick(&[1, 20, 200]),
         breaks: rng.pick(&[0, 20, 100]),
         stalls: rng.pick(&[0, 20, 50]),

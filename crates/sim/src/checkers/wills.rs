@@ -2,6 +2,8 @@
 //! and the Will Delay Interval has passed, or the Session has ended, whichever is first; and never
 //! when the Client is back in time, or said 0x00.
 
+use dunlin_packet::QoS;
+
 use crate::history::History;
 use crate::network::{Link, LinkNumber};
 
@@ -125,7 +127,9 @@ impl Wills {
         let moment = history.moment();
         let publication = &mut history.publications[will.publication];
         (publication.sent, publication.sent_at) = (moment, now);
-        history.accepted(will.publication);
+        if publication.qos > QoS::AtMostOnce || !history.log_is_full {
+            history.accepted(will.publication);
+        }
     }
 
     /// All that one input has set off was seen.

@@ -124,11 +124,12 @@ impl World {
             self.trace
                 .log(self.now, format_args!("shard {seat}: appends {records:?}"));
         }
+        self.name_sessions(&records);
         self.log.append(seat, &mut records, count);
         if self.seats[seat].shard.take_checkpoint() {
             self.log.finish_checkpoint(seat);
         }
-        self.expect_commit();
+        self.expect_log();
         let mut reads = Vec::new();
         self.seats[seat].shard.take_reads(&mut reads);
         for (reader, messages) in reads {
@@ -165,16 +166,6 @@ impl World {
             .log(self.now, format_args!("shard {seat}: reads {messages:?}"));
         let messages = &mut messages;
         self.tell(seat, Input::Read { reader, messages });
-    }
-
-    /// All shards tell anew what is recorded of them.
-    pub(super) fn checkpoint(&mut self) {
-        if self.log.begin_checkpoint(self.plan.shards) {
-            self.trace.log(self.now, format_args!("CHECKPOINT"));
-            for seat in 0..self.plan.shards {
-                self.tell(seat, Input::Checkpoint);
-            }
-        }
     }
 
     pub(super) fn write_again(&mut self, number: LinkNumber) {

@@ -149,6 +149,10 @@ impl World {
         self.draining = true;
         self.plan.faults.crashes.clear();
         self.plan.faults.checkpoints.clear();
+        self.plan.faults.full.clear();
+        self.disk_full_until = None;
+        self.log.heal();
+        self.expect_log();
         for link in &mut self.links {
             link.stalled_until = 0;
             link.capacity = link.capacity.max(1000);

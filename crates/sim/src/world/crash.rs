@@ -1,6 +1,6 @@
 //! The broker's process starts, dies, and starts again with what is in the log.
 
-use dunlin_core::{Durability, Input, ShardId};
+use dunlin_core::{Durability, Input, Record, ShardId, Told};
 
 use super::seat::Seat;
 use super::{Talk, World};
@@ -13,6 +13,11 @@ impl World {
         let shards = self.plan.shards;
         self.seats = (0..shards).map(|n| Seat::new(&self.plan, n)).collect();
         self.talks = (0..shards * shards).map(|_| Talk::default()).collect();
+        if self.plan.durability == Durability::Log
+            && let Err(what) = self.log.open(&mut self.rng)
+        {
+            self.history.violation("log", format!("the log {what}"));
+        }
         for seat in &mut self.seats {
             seat.restore(self.now, self.log.records());
         }
@@ -38,6 +43,17 @@ impl World {
         spoke
     }
 
+    /// The process dies, or the power fails: now, or when the disk is in the middle of something. Or
+    /// the disk fails, which ends the process too.
+    pub(super) fn fail(&mut self) {
+        match self.rng.below(10) {
+            _ if self.plan.durability == Durability::Memory => self.crash(),
+            0..5 => self.crash(),
+            5..9 => self.log.fail_soon(&mut self.rng),
+            _ => self.log.fail_to_sync(),
+        }
+    }
+
     /// The process dies between two steps and starts again, perhaps with another number of shards.
     /// What is not in the log is lost.
     pub fn crash(&mut self) {
@@ -55,21 +71,23 @@ impl World {
                 self.history.ends.entry(n).or_insert(moment);
             }
         }
-        self.log.tear(&mut self.rng);
+        self.log.crash(&mut self.rng);
+        self.disk_full_until = self.disk_full_until.map(|_| self.now);
         self.reads.clear();
         if self.rng.percent(30) {
             self.plan.shards = self.rng.between(1, 4) as usize;
         }
+        self.start_broker();
         let records = self.log.records().len();
         self.trace.log(
             self.now,
             format_args!("CRASH: {records} records, {} shards", self.plan.shards),
         );
-        self.start_broker();
         self.recognise();
     }
 
-    /// Sees which Sessions have outlived the crash: all durable ones that their Client knows of.
+    /// Sees which Sessions have outlived the crash: all durable ones that their Client knows of. One
+    /// whose end was not stable is there again.
     fn recognise(&mut self) {
         let World {
             clients,
@@ -79,17 +97,21 @@ impl World {
             history,
             now,
             plan,
+            unnamed,
+            named,
             ..
         } = self;
-        let restored = |name: &str| {
+        unnamed.clear();
+        let is_there = |name: &str| {
             let mut sessions = seats.iter().flat_map(|seat| seat.shard.sessions());
             sessions.any(|(client_id, _)| client_id == name)
         };
         history.crash();
         for client in clients.iter() {
-            let expiry = log
-                .expiry_of(&client.name)
-                .filter(|_| restored(&client.name));
+            let restored = log
+                .session_of(&client.name)
+                .filter(|_| is_there(&client.name));
+            let expiry = restored.map(|(_, expiry)| expiry);
             let session = history.session_of(client.index);
             let known = session.filter(|session| client.knows() == Some(*session));
             let link = client.link.filter(|_| client.phase == Phase::Online);
@@ -99,29 +121,29 @@ impl World {
                 let what = format!("the durable Session of {} is lost", client.name);
                 history.violation("sessions", what);
             }
-            if session.is_some() && (known.is_none() || expiry.is_none()) {
+            let restored = restored.and_then(|(name, _)| named.get(&name).copied());
+            if session != restored {
                 history.end_session(client.index);
-            }
-            if expiry.is_some() && history.session_of(client.index).is_none() {
-                history.begin_session(client.index);
+                restored.inspect(|number| history.revive(*number));
             }
         }
     }
 
-    /// Some of what was appended is stable now.
-    pub(super) fn commit(&mut self) {
-        self.log.commit_at = None;
-        let committed = self.log.commit(&mut self.rng);
-        for (seat, records) in committed {
-            self.tell(seat, Input::Committed { records });
-        }
-        self.expect_commit();
-    }
-
-    /// What was appended becomes stable after a while.
-    pub(super) fn expect_commit(&mut self) {
-        if self.log.is_pending() && self.log.commit_at.is_none() {
-            self.log.commit_at = Some(self.now + self.delay());
+    /// Notes what the Sessions that have begun are called in the log.
+    pub(super) fn name_sessions(&mut self, records: &[Record]) {
+        for record in records {
+            if let Record::Session {
+                session,
+                client_id,
+                told: Told::First,
+                ..
+            } = record
+                && let Some(client) = self.clients.iter().find(|it| it.name == **client_id)
+                && let Some(new) = self.unnamed.get_mut(&client.index)
+                && let Some(number) = new.pop_front()
+            {
+                self.named.insert(*session, number);
+            }
         }
     }
 }

@@ -7,16 +7,19 @@
 mod broker;
 mod clients;
 mod crash;
+mod durable;
 mod log;
 mod observe;
 mod seat;
 
-use dunlin_core::{MessageId, PeerMessage, Reader};
+use std::collections::{BTreeMap, VecDeque};
+
+use dunlin_core::{LogId, MessageId, PeerMessage, Reader};
 
 use crate::Outcome;
 use crate::checkers::{self, End, Live};
 use crate::client::Client;
-use crate::history::History;
+use crate::history::{History, SessionNumber};
 use crate::network::{Link, LinkNumber, Place};
 use crate::plan::Plan;
 use crate::rng::Rng;
@@ -47,6 +50,12 @@ pub struct World {
     clients: Vec<Client>,
     live: Live,
     log: Log,
+    /// Durable Sessions that have begun and have no name in the log yet, by Client, oldest first.
+    unnamed: BTreeMap<usize, VecDeque<SessionNumber>>,
+    /// What Sessions are called in the log.
+    named: BTreeMap<LogId, SessionNumber>,
+    /// When the disk has room again.
+    disk_full_until: Option<u64>,
     /// Messages that shards wait for: which shard, for whom, which, and when they are read.
     reads: Vec<(usize, Reader, Vec<MessageId>, u64)>,
     draining: bool,
@@ -81,8 +90,10 @@ enum Step {
     Hear(usize, usize),
     /// What a shard has put out is taken.
     Turn(usize),
-    /// Some of what shards have appended is stable.
-    Commit,
+    /// Something of what has to be done with the log is done.
+    Log,
+    /// The disk is full, or has room again.
+    Room,
     /// What a shard wants to read is read.
     Read(usize),
     /// Old parts of the log are to become free.
@@ -99,7 +110,8 @@ enum Step {
 
 impl World {
     /// The world of a plan, before anything has happened.
-    pub fn new(plan: Plan, rng: Rng, trace: Trace) -> Self {
+    pub fn new(plan: Plan, mut rng: Rng, trace: Trace) -> Self {
+        let seed = rng.bits();
         let mut world = World {
             now: 0,
             history: History::default(),
@@ -110,7 +122,10 @@ impl World {
             links: Vec::new(),
             clients: Vec::new(),
             live: Live::default(),
-            log: Log::default(),
+            log: Log::new(seed),
+            unnamed: BTreeMap::new(),
+            named: BTreeMap::new(),
+            disk_full_until: None,
             reads: Vec::new(),
             draining: false,
             events: 0,
@@ -280,8 +295,12 @@ impl World {
                 each(Step::Ping(n), at);
             }
         }
-        if let Some(at) = self.log.commit_at {
-            each(Step::Commit, at);
+        if let Some(at) = self.log.acts_at {
+            each(Step::Log, at);
+        }
+        let full_at = self.plan.faults.full.first().copied();
+        if let Some(at) = self.disk_full_until.or(full_at) {
+            each(Step::Room, at);
         }
         for (n, (.., at)) in self.reads.iter().enumerate() {
             each(Step::Read(n), *at);
@@ -306,7 +325,8 @@ impl World {
             Step::TellClient(link) => self.tell_client(link),
             Step::Hear(from, to) => self.hear(from, to),
             Step::Turn(seat) => self.turn(seat),
-            Step::Commit => self.commit(),
+            Step::Log => self.act_on_log(),
+            Step::Room => self.change_room(),
             Step::Read(read) => self.read(read),
             Step::Checkpoint => {
                 self.plan.faults.checkpoints.remove(0);
@@ -317,7 +337,7 @@ impl World {
             Step::Ping(client) => self.ping(client),
             Step::Crash => {
                 self.plan.faults.crashes.remove(0);
-                self.crash();
+                self.fail();
             }
         }
         if self.talks.iter().all(|talk| talk.messages.is_empty())

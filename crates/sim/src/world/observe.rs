@@ -70,6 +70,7 @@ impl World {
 
     fn connected(&mut self, link: LinkNumber, session_present: bool, expiry: u32) {
         let World {
+            unnamed,
             live,
             history,
             links,
@@ -82,7 +83,11 @@ impl World {
         live.wills.connected(*now, link, known, history);
         known.session = history.session_of(known.client).filter(|_| session_present);
         if known.session.is_none() {
-            known.session = Some(history.begin_session(known.client));
+            let session = history.begin_session(known.client);
+            known.session = Some(session);
+            if expiry > 0 {
+                unnamed.entry(known.client).or_default().push_back(session);
+            }
         }
     }
 

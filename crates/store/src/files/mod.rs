@@ -1,6 +1,7 @@
 //! The few things that the log asks of a file system, so that a simulated one can be put under it.
 
 mod disk;
+#[cfg(feature = "simulated")]
 pub mod simulated;
 
 use std::io;
