@@ -261,7 +261,7 @@ impl Shard {
             properties: properties.as_properties(),
         };
         let connack = Packet::ConnAck(connack);
-        if !acceptance.session_present && self.clients.settlement.has_log() {
+        if !acceptance.session_present && self.promises_durability(id) {
             // That an earlier Session has ended may have been said before, and is not to be undone.
             self.send_settled(id, &connack);
         } else {
