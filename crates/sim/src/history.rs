@@ -138,6 +138,8 @@ pub struct History {
     pub era: u32,
     /// The log has no room: what is not promised to be durable is not retained.
     pub log_is_full: bool,
+    /// It had none at some time.
+    pub log_was_full: bool,
     /// All messages.
     pub publications: Vec<Publication>,
     /// All Sessions.

@@ -4,7 +4,8 @@
 //!
 //! Left out are messages that are retained: a new subscription may get an older one from where it is
 //! kept, RETAIN set or not (which comes last is the matter of `retained`). And what its publisher has
-//! sent again at QoS 1: the first of these copies may have found no subscriber.
+//! sent again at QoS 1: the first of these copies may have found no subscriber. At QoS 2 the first may
+//! have been refused, while the log was full, and its publisher not have heard of that.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +25,8 @@ pub fn check(end: &End<'_>) -> Vec<String> {
         let publication = &end.history.publications[number];
         let session = &end.history.sessions[delivery.session];
         let shared = delivery.identifiers.iter().any(|id| *id > 100);
-        let again = publication.qos == QoS::AtLeastOnce && publication.transmissions > 1;
+        let may_be_another = publication.qos == QoS::AtLeastOnce || end.history.log_was_full;
+        let again = may_be_another && publication.transmissions > 1;
         if publication.will || publication.retain || again || is_one_of_many(end, session) {
             continue;
         }

@@ -170,13 +170,18 @@ fn last_of(end: &End<'_>, session: usize, topic: &str, since: Moment) -> Option<
     let is_it = |it: &&Delivery| it.session == session && it.topic == topic;
     for delivery in end.history.deliveries.iter().filter(is_it) {
         let Delivery {
-            publication, dup, ..
-        } = delivery;
+            publication,
+            qos,
+            retain,
+            dup,
+            ..
+        } = *delivery;
         let is_value = publication.is_none_or(|number| end.history.publications[number].retain);
-        let is_repeated = *dup && known.contains(publication);
-        known.push(*publication);
+        // A first copy that was lost on its way is not known.
+        let is_repeated = dup && known.contains(&(publication, qos, retain));
+        known.push((publication, qos, retain));
         if is_value && !is_repeated && delivery.at > since {
-            last = *publication;
+            last = publication;
         }
     }
     last

@@ -42,6 +42,7 @@ impl World {
             Ok(Some(room)) => {
                 self.trace.log(self.now, format_args!("LOG: {room:?}"));
                 self.history.log_is_full = room == LogRoom::Full;
+                self.history.log_was_full |= self.history.log_is_full;
                 for seat in 0..self.seats.len() {
                     self.tell(seat, Input::Room(room));
                 }

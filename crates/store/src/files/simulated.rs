@@ -225,7 +225,7 @@ impl State {
     }
 
     fn check_room(&self, more: usize) -> io::Result<()> {
-        if self.used() + more > self.capacity {
+        if more > 0 && self.used() + more > self.capacity {
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())
