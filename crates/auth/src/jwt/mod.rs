@@ -33,10 +33,9 @@ pub struct JwtConfig {
     pub secret: Option<Secret>,
     /// A public key in PEM: of RSA for RS and PS, of P-256 and P-384 for ES, of Ed25519 for EdDSA.
     pub public_key_file: Option<PathBuf>,
-    /// A key set (JWKS): a path, or a URL that begins with `http`.
+    /// A key set (JWKS): a path, or a URL that begins with `http`. Read when the broker starts and
+    /// when it is reloaded.
     pub key_set: Option<String>,
-    /// How often the key set is read again, in seconds.
-    pub refresh: u64,
     /// What `iss` must be.
     pub issuer: Option<String>,
     /// What `aud` must be, or have in it.
@@ -55,7 +54,6 @@ impl Default for JwtConfig {
             secret: None,
             public_key_file: None,
             key_set: None,
-            refresh: 300,
             issuer: None,
             audience: None,
             leeway: 30,
