@@ -378,6 +378,9 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
+    /// Room for that many records is kept.
+    const KEPT: usize = 4096;
+
     pub(crate) fn new(durability: Durability) -> Self {
         Journal {
             durability,
@@ -405,6 +408,11 @@ impl Journal {
         self.records.is_empty()
     }
 
+    /// How many wait to be taken.
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
     /// How many have been appended.
     pub(crate) fn appended(&self) -> u64 {
         self.appended
@@ -422,6 +430,9 @@ impl Journal {
     /// Takes the records out; gives how many have been appended with them.
     pub(crate) fn take(&mut self, into: &mut Vec<Record>) -> u64 {
         into.append(&mut self.records);
+        if self.records.capacity() > Self::KEPT {
+            self.records = Vec::new();
+        }
         self.appended
     }
 }

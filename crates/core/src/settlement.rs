@@ -109,6 +109,11 @@ impl Settlement {
         self.journal.take(into)
     }
 
+    /// How many records wait to be taken.
+    pub(crate) fn pending_records(&self) -> usize {
+        self.journal.len()
+    }
+
     /// A message of the log is about to be said to other shards.
     pub(crate) fn route(&mut self, message: MessageId) {
         self.last_crossing = message;

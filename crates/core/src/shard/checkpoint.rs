@@ -24,6 +24,9 @@ use crate::shared::RecordedGroup;
 /// Sessions, groups and Retained Messages that are looked at after one input.
 const AT_ONCE: usize = 64;
 
+/// Nothing more is told while so many records wait to be taken: a Session may have many.
+const RECORDS: usize = 1024;
+
 /// The checkpoints of all shards, as far as this one knows of them.
 pub(super) struct Checkpoints {
     /// How many this shard has begun.
@@ -108,11 +111,11 @@ impl Shard {
         let Some(mut checkpoint) = self.checkpoints.current.take() else {
             return;
         };
-        let from = checkpoint.sessions;
         let slots = self.clients.sessions.slots();
-        checkpoint.sessions = slots.min(from + AT_ONCE);
-        for id in (from..checkpoint.sessions).map(|n| SessionId(n as u32)) {
-            self.tell_session(id);
+        let end = slots.min(checkpoint.sessions + AT_ONCE);
+        while checkpoint.sessions < end && self.clients.settlement.pending_records() < RECORDS {
+            self.tell_session(SessionId(checkpoint.sessions as u32));
+            checkpoint.sessions += 1;
         }
         if checkpoint.sessions == slots {
             let from = checkpoint.groups;

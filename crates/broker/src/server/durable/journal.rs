@@ -12,6 +12,9 @@ use dunlin_store::{Found, Frame, Handle, Key, Past, Position, Start};
 /// the disk cannot keep up with.
 const BACKLOG: usize = 8 << 20;
 
+/// Room for that many records is kept.
+const RECORDS: usize = 4096;
+
 /// What joins one shard and the log.
 pub(in crate::server) struct Journal {
     log: Handle,
@@ -44,6 +47,7 @@ impl Journal {
         if !self.records.is_empty() {
             self.log.append(frame(&self.records), count);
             self.records.clear();
+            self.records.shrink_to(RECORDS);
         }
         if shard.take_checkpoint() {
             self.log.checkpoint_finished();
