@@ -416,6 +416,11 @@ impl Relay {
     /// A message cannot be passed on, now or ever.
     fn decline(&mut self, from: Side, publish: &Publish<'_>, reason: ReasonCode) {
         self.drop_message(from.other(), reason);
+        // An acknowledgement has no word for a size.
+        let reason = match reason {
+            ReasonCode::PacketTooLarge => ReasonCode::ImplementationSpecificError,
+            reason => reason,
+        };
         if let Some(id) = publish.packet_id {
             self.acknowledge(from, id, publish.qos, reason);
         }
@@ -532,3 +537,6 @@ fn sound_properties(publish: &Publish<'_>) -> Option<PropertiesBuf> {
         sound
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,10 +23,13 @@ fn the_state_is_told_on_both_sides() {
     wait_for_state(here.port, "site1", "0");
 }
 
+/// Slow enough that a subscriber is there before the bridge.
+const LATER: &str = "restart_timeout 4\ntopic # out 2";
+
 #[test]
 fn what_is_published_while_the_other_broker_is_away_comes_later() {
     let port = free_port();
-    let here = Broker::start(Program::Dunlin, free_port(), &bridge(port, "topic # out 2"));
+    let here = Broker::start(Program::Dunlin, free_port(), &bridge(port, LATER));
     here.logs("bridge not connected");
     publish_numbers(here.port, "a", "1", 50);
     publish_numbers(here.port, "b", "2", 50);
@@ -35,6 +38,25 @@ fn what_is_published_while_the_other_broker_is_away_comes_later() {
     let sent = |topic| (0..50).map(move |n| format!("0 {topic} {n}"));
     let sent: Vec<String> = sent("a").chain(sent("b")).collect();
     assert_eq!(at_hq.take(100), sent);
+}
+
+#[test]
+fn what_waits_for_the_other_broker_outlives_this_one() {
+    let (own, port) = (free_port(), free_port());
+    let place = directory();
+    let keeps = format!("persistence true\npersistence_location {}", place.display());
+    let config = format!("{keeps}\n{}", bridge(port, LATER));
+    let here = Broker::start(Program::Dunlin, own, &config);
+    here.logs("bridge not connected");
+    publish_numbers(here.port, "a", "2", 50);
+    // By SIGKILL.
+    drop(here);
+    let here = Broker::start(Program::Dunlin, own, &config);
+    here.logs("bridge not connected");
+    let there = Broker::start(Program::Dunlin, port, "");
+    let at_hq = Subscriber::new(there.port, &["-q", "2", "-t", "+"]);
+    let sent: Vec<String> = (0..50).map(|n| format!("0 a {n}")).collect();
+    assert_eq!(at_hq.take(50), sent);
 }
 
 #[test]

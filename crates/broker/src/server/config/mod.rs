@@ -45,7 +45,6 @@ use std::time::Duration;
 
 use dunlin_core::{Limits, Policy, Shard, ShardConfig, ShardId, Terms};
 
-#[allow(unused_imports, reason = "a bridge that runs needs them")]
 pub(crate) use bridge::{
     BridgeConfig, BridgeDirection, BridgeNotifications, BridgeStart, BridgeTls, BridgeTopic,
     BridgeVersion,
