@@ -25,6 +25,8 @@ pub(crate) struct Clients {
     pub(crate) connections: Connections,
     pub(crate) timers: Timers,
     pub(crate) limits: Limits,
+    /// See [`ShardConfig::held_messages`](crate::ShardConfig::held_messages).
+    held_messages: usize,
     pub(crate) counters: Counters,
     /// Sessions with a connection.
     pub(crate) connected: usize,
@@ -67,12 +69,18 @@ impl Clients {
     /// Bytes that are read back for a Session at a time.
     const READ_AHEAD: usize = 64 * 1024;
 
-    pub(crate) fn new(limits: Limits, settlement: Settlement, seed: u64) -> Self {
+    pub(crate) fn new(
+        limits: Limits,
+        held_messages: usize,
+        settlement: Settlement,
+        seed: u64,
+    ) -> Self {
         Clients {
             sessions: Sessions::new(seed),
             connections: Connections::default(),
             timers: Timers::default(),
             limits,
+            held_messages,
             counters: Counters::default(),
             connected: 0,
             settlement,
@@ -277,7 +285,9 @@ impl Clients {
         let place = match self.is_in_log(id, &delivery) {
             false if full => return self.drop_delivery(id, delivery, DropReason::MemoryFull),
             false => Place::Memory,
-            true if is_connected && !full => Place::Log,
+            true if is_connected && !full => Place::Log {
+                held: self.held_messages,
+            },
             true if self.waiting_bytes + Place::PARKED > self.limits.waiting_bytes => {
                 return self.drop_delivery(id, delivery, DropReason::MemoryFull);
             }
@@ -322,8 +332,8 @@ impl Clients {
     /// Asks for the messages that a Session with a connection needs next, if they are in the log.
     fn ask_for_messages(&mut self, id: SessionId) {
         let budget = self.limits.waiting_bytes.saturating_sub(self.waiting_bytes);
-        let budget = budget.min(Self::READ_AHEAD);
-        let messages = self.change_queue(id, |outgoing| outgoing.begin_reading(budget));
+        let (count, budget) = (self.held_messages, budget.min(Self::READ_AHEAD));
+        let messages = self.change_queue(id, |outgoing| outgoing.begin_reading(count, budget));
         if let Some(messages) = messages {
             self.reads.push((id, messages));
         }

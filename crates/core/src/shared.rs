@@ -65,6 +65,8 @@ pub(crate) struct Groups {
     free: Vec<GroupId>,
     by_name: HashMap<Arc<str>, GroupId, FixedState>,
     members: HashMap<MemberKey, GroupId, FixedState>,
+    /// See [`ShardConfig::held_messages`](crate::ShardConfig::held_messages).
+    held_messages: usize,
 }
 
 struct Group {
@@ -80,6 +82,7 @@ struct Group {
     /// Messages are being read back.
     reading: bool,
     queued_bytes: usize,
+    held_messages: usize,
     /// Messages of QoS 1 and 2 that members have, and which member.
     handed_out: BTreeMap<u64, (MemberKey, Message)>,
     last_sequence: u64,
@@ -150,13 +153,14 @@ pub(crate) fn filter_of(group: &str) -> &str {
 }
 
 impl Groups {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, held_messages: usize) -> Self {
         let by_name = HashMap::with_hasher(FixedState::with_seed(seed));
         Groups {
             slots: Vec::new(),
             free: Vec::new(),
             by_name,
             members: HashMap::default(),
+            held_messages,
         }
     }
 
@@ -299,6 +303,7 @@ impl Groups {
             queue: BTreeMap::new(),
             reading: false,
             queued_bytes: 0,
+            held_messages: self.held_messages,
             handed_out: BTreeMap::new(),
             last_sequence: 0,
         });
@@ -449,10 +454,6 @@ pub(crate) struct Handouts {
 }
 
 impl Group {
-    /// Messages that a group with a connected member holds whole before it parks any; as many are
-    /// read back at a time.
-    const WHOLE: usize = 64;
-
     fn offer(&mut self, message: &Message, limits: &Limits) -> Offered {
         if self.queue.is_empty()
             && let Some(member) = self.take_credit()
@@ -475,7 +476,7 @@ impl Group {
         }
         let sequence = self.next_sequence();
         let is_logged = self.log_id.is_some() && message.is_due_durably();
-        let waiting = match is_logged && (!there || self.queue.len() >= Self::WHOLE) {
+        let waiting = match is_logged && (!there || self.queue.len() >= self.held_messages) {
             true => Waiting::Parked(
                 message.id(),
                 u32::try_from(message.size()).unwrap_or(u32::MAX),
@@ -585,7 +586,7 @@ impl Group {
             });
             handouts
                 .reads
-                .push((id, parked.take(Self::WHOLE).collect()));
+                .push((id, parked.take(self.held_messages).collect()));
         }
     }
 
@@ -613,7 +614,7 @@ mod tests {
 
     /// A group with two members that have `credit` each.
     fn group(credit: u32) -> (Groups, GroupId) {
-        let mut groups = Groups::new(0);
+        let mut groups = Groups::new(0, 64);
         let name = Arc::from("g/t");
         let (id, joined) = groups.join(&name, member(1), Durability::Memory);
         assert!(joined.is_new);

@@ -30,6 +30,8 @@ pub struct Plan {
     pub durability: Durability,
     /// The bounds of every shard.
     pub limits: Limits,
+    /// Messages of a queue that are held in memory, if there is a log.
+    pub held_messages: usize,
     /// Whether these are so low that messages may be dropped.
     pub tiny: bool,
     /// All Clients.
@@ -127,6 +129,7 @@ impl Plan {
             } else {
                 generous_limits(rng)
             },
+            held_messages: rng.pick(&[1, 2, 5, 64]),
             tiny,
             clients,
             one_retainer: rng.percent(60),

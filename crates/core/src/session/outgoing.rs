@@ -68,8 +68,8 @@ impl Later {
 pub(crate) enum Place {
     /// In memory, in any case.
     Memory,
-    /// In the log, where it is, once enough of the queue is in memory.
-    Log,
+    /// In the log, where it is, once so many deliveries are in memory.
+    Log { held: usize },
     /// In the log, where it is: nobody is there to take it.
     LogAlone,
 }
@@ -134,11 +134,6 @@ pub(crate) enum Acknowledged {
 const IDENTIFIERS: usize = 65_535;
 
 impl Outgoing {
-    /// Deliveries that a queue holds whole before it parks any.
-    const WHOLE: usize = 64;
-    /// Messages that are read back at a time.
-    const READ: usize = 64;
-
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.in_flight.is_empty() && self.later.is_empty()
     }
@@ -189,7 +184,7 @@ impl Outgoing {
         self.queued_bytes += size;
         let park = match place {
             Place::Memory => false,
-            Place::Log => !self.later.is_empty() || self.queue.len() >= Self::WHOLE,
+            Place::Log { held } => !self.later.is_empty() || self.queue.len() >= held,
             Place::LogAlone => true,
         };
         if park {
@@ -289,8 +284,8 @@ impl Outgoing {
     // ------------------------------------------------------------------ read back
 
     /// The messages that are to be read now, if any: of what is in flight and has to be sent again,
-    /// or the next of the queue, as many as `budget` bytes hold, but one at least.
-    pub(crate) fn begin_reading(&mut self, budget: usize) -> Option<Vec<MessageId>> {
+    /// or the next of the queue, at most `count` and as many as `budget` bytes hold, but one at least.
+    pub(crate) fn begin_reading(&mut self, count: usize, budget: usize) -> Option<Vec<MessageId>> {
         if self.reading {
             return None;
         }
@@ -301,9 +296,9 @@ impl Outgoing {
             _ => None,
         };
         let mut wanted: Vec<_> = self.in_flight.iter().filter_map(absent).collect();
-        if wanted.is_empty() && self.queue.len() < Self::READ / 2 {
+        if wanted.is_empty() && self.queue.len() < count.div_ceil(2) {
             let mut reserved = 0;
-            for later in self.later.iter().take(Self::READ) {
+            for later in self.later.iter().take(count) {
                 let Later::Parked(parked) = later else { break };
                 reserved += parked.size as usize;
                 if reserved > budget && !wanted.is_empty() {

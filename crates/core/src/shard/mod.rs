@@ -225,6 +225,9 @@ pub struct ShardConfig {
     /// them or not, and can be read again with `$replay/`. How long they stay there is the driver's
     /// matter.
     pub replayable: Vec<String>,
+    /// Messages of one queue that are held in memory although they are in the log, while a Client is
+    /// there to take them; the others are read back, so many at a time.
+    pub held_messages: usize,
     /// What Response Information begins with, for Clients that request it; the Client Identifier
     /// follows.
     pub response_topic_prefix: String,
@@ -242,6 +245,7 @@ impl ShardConfig {
             terms: Vec::new(),
             durability: Durability::Memory,
             replayable: Vec::new(),
+            held_messages: 64,
             response_topic_prefix,
         }
     }
@@ -302,6 +306,7 @@ impl Shard {
             terms,
             durability,
             replayable,
+            held_messages,
             response_topic_prefix,
         } = config;
         assert!(
@@ -316,7 +321,12 @@ impl Shard {
             shards,
             now: Timestamp::default(),
             stopping: false,
-            clients: Clients::new(limits, Settlement::new(shards, durability), own),
+            clients: Clients::new(
+                limits,
+                held_messages,
+                Settlement::new(shards, durability),
+                own,
+            ),
             restoring: None,
             log_room: LogRoom::Enough,
             group_reads: Vec::new(),
@@ -325,7 +335,7 @@ impl Shard {
             routes: Routes::new(own ^ 1, replayable),
             matches: Matches::default(),
             retained: Retained::new(own ^ 2),
-            groups: Groups::new(own ^ 3),
+            groups: Groups::new(own ^ 3, held_messages),
             memberships: BTreeMap::new(),
             streams: BTreeMap::new(),
             owed: Vec::new(),

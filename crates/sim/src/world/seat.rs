@@ -67,6 +67,7 @@ impl Seat {
         let config = ShardConfig {
             limits: plan.limits.clone(),
             durability: plan.durability,
+            held_messages: plan.held_messages,
             ..ShardConfig::new(ShardId::new(number), plan.shards, plan.placement)
         };
         let wills = Arc::new(Mutex::new(Vec::new()));
