@@ -338,7 +338,11 @@ impl Client {
 /// A message was acknowledged.
 fn settle(desk: &mut Desk<'_>, publication: usize, reason: ReasonCode) {
     if reason.is_error() {
-        desk.history.publications[publication].outcome = Outcome::Refused;
+        let publication = &mut desk.history.publications[publication];
+        // A first copy may have been accepted, without an answer.
+        if publication.transmissions <= 1 {
+            publication.outcome = Outcome::Refused;
+        }
     } else {
         desk.history.accepted(publication);
     }
