@@ -129,6 +129,9 @@ fn a_session_that_was_connected_lives_on_from_the_start() {
     for (at, present) in [(14_999, true), (15_000, false)] {
         let mut world = World::new(1);
         let (alice, _) = names(&world);
+        let client = world.connect_for(&alice, 10, None);
+        world.at(1_000);
+        world.lose(client);
         world.connect_for(&alice, 10, None);
         world.at(5_000);
         world.crash();
