@@ -6,7 +6,7 @@
 //!
 //! | status | body | meaning |
 //! |---|---|---|
-//! | 2xx | none, or `{"result": "allow", …}` | let in; see [`Answer`](answer) for what else may be said |
+//! | 2xx | none, or `{"result": "allow", …}` | let in; see `Answer` for what else may be said |
 //! | 2xx | `{"result": "deny"}` | refused |
 //! | 2xx | `{"result": "ignore"}` | not known there: the rest of the chain decides |
 //! | 401, 403, 404 | | refused |

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `key` | public keys and secrets, from PEM, from a key set; checking a signature |
 //! | `token` | the three parts of a token; which key, which time |
-//! | `claims` | from claims to an [`Identity`](crate::Identity) |
+//! | `claims` | from claims to an [`Identity`] |
 
 mod claims;
 mod key;
