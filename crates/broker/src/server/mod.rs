@@ -85,7 +85,8 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     let shards = Shards::start(&config, &listeners, descriptors, rules)?;
     welcome(&listeners.places(), &config, shards.durable.as_ref())?;
     listeners.release(&shards.posts)?;
-    let sys = SysThread::start(config.sys_interval, shards.posts.clone())?;
+    let durability = shards.durable.as_ref().map_or("none", Durable::promise);
+    let sys = SysThread::start(config.sys_interval, durability, shards.posts.clone())?;
     let bridges = bridges.start(&shards.posts)?;
     let running = Running {
         options: options.clone(),

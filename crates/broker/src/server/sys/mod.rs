@@ -31,10 +31,15 @@ pub(super) struct SysThread {
 
 impl SysThread {
     /// Starts to publish every `interval`; `None`: not before [`set_interval`](Self::set_interval).
+    /// `durability` is what an acknowledgement promises.
     ///
     /// # Errors
     /// The system gives no further thread.
-    pub(super) fn start(interval: Option<Duration>, posts: Vec<Post>) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        interval: Option<Duration>,
+        durability: &'static str,
+        posts: Vec<Post>,
+    ) -> anyhow::Result<Self> {
         let (intervals, changes) = mpsc::channel();
         let publisher = Publisher {
             posts,
@@ -43,7 +48,7 @@ impl SysThread {
             started: Instant::now(),
             last: None,
             loads: Loads::default(),
-            tree: Tree::default(),
+            tree: Tree::new(durability),
         };
         let thread = std::thread::Builder::new()
             .name("sys".to_owned())

@@ -12,6 +12,8 @@ const ROOT: &str = "$SYS/broker";
 /// What has been published.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
+    /// What an acknowledgement promises: `fsync`, `os` or `none`.
+    durability: &'static str,
     values: HashMap<String, String>,
     /// The most connected Clients and the most memory that were seen.
     most_clients: usize,
@@ -19,6 +21,14 @@ pub(super) struct Tree {
 }
 
 impl Tree {
+    /// A tree of which nothing has been published.
+    pub(super) fn new(durability: &'static str) -> Self {
+        Tree {
+            durability,
+            ..Tree::default()
+        }
+    }
+
     /// The topics whose value has changed since the last time, with their values.
     pub(super) fn update(
         &mut self,
@@ -34,6 +44,7 @@ impl Tree {
             "version",
             format!("dunlin version {}", env!("CARGO_PKG_VERSION")),
         ));
+        topics.push(("store/durability", self.durability.to_owned()));
         topics.push(("uptime", format!("{} seconds", uptime.as_secs())));
         if let Some(memory) = memory {
             topics.push(("heap/current", memory.to_string()));
@@ -119,6 +130,7 @@ mod tests {
         let topics: Vec<_> = first.iter().map(|(topic, _)| topic.as_str()).collect();
         for topic in [
             "version",
+            "store/durability",
             "uptime",
             "clients/connected",
             "retained messages/count",
