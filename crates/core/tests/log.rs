@@ -315,3 +315,28 @@ fn clients_of_a_listener_without_promises_do_not_wait_for_the_log() {
         "for the others"
     );
 }
+
+#[test]
+fn a_replay_that_has_ended_leaves_no_request_behind() {
+    let v5 = ProtocolVersion::V5;
+    let mut broker = Broker::new();
+    let reader = broker.connect(1, v5, 0);
+    let mut waiting = Vec::new();
+    let mut ended = Vec::new();
+    for _ in 0..3 {
+        broker.subscribe(reader, "$replay/first/kept/#");
+        broker.heard(reader, v5);
+        broker.0.take_replay_reads(&mut waiting);
+        broker.0.take_ended_replays(&mut ended);
+        assert_eq!(
+            waiting.len() - ended.len(),
+            1,
+            "the last one replaces the one before"
+        );
+    }
+    let connection = reader;
+    broker.tell(Input::Lost { connection });
+    broker.0.take_ended_replays(&mut ended);
+    let waiting: Vec<_> = waiting.into_iter().map(|(reader, _)| reader).collect();
+    assert_eq!(waiting, ended);
+}

@@ -161,5 +161,11 @@ fn who_reads_at_the_end_waits_for_what_comes() {
         found.extend(numbers(&past));
     }
     assert_eq!(found, (1..=50).collect::<Vec<_>>());
+    // What was taken back is not answered: the tag would be a wrong one.
+    handles[0].history(6, Start::Cursor(past.next));
+    handles[0].forget(6);
+    handles[0].history(5, Start::Cursor(past.next));
+    handles[0].append(frame(51), 51);
+    assert_eq!(numbers(&hear_past(&news)), [51]);
     service.stop().expect("it stops");
 }

@@ -215,6 +215,7 @@ impl Shard {
 
     /// A Session loses its connection.
     fn leave_session(&mut self, now: Timestamp, id: SessionId, ending: &Ending) {
+        self.end_replays(id, |_| true);
         let session = &mut self.clients.sessions[id];
         if session.connection.take().is_some() {
             self.clients.connected -= 1;
@@ -250,7 +251,6 @@ impl Shard {
             .set(Timer::Session(id), &mut session.expires_at, expires_at);
         self.clients
             .record_later(id, |session| Record::Detached { session, at: now });
-        self.end_replays(id);
         self.suspend_memberships(id);
         self.drop_queued_qos0(id);
         self.clients.park(id);

@@ -170,10 +170,10 @@ pub enum LogRoom {
 }
 
 /// Who needs messages of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Reader(Wants);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Wants {
     /// A Session, and what it is called in the log.
     Session(SessionId, LogId),
@@ -275,6 +275,8 @@ pub struct Shard {
     group_reads: Vec<(GroupId, Vec<MessageId>)>,
     /// What replays want to read.
     replay_reads: Vec<(Reader, ReplayStart)>,
+    /// Those whose answer nobody waits for any more.
+    ended_replays: Vec<Reader>,
     /// How far all that is recorded has been told anew.
     checkpoints: Checkpoints,
     policy: Box<dyn Policy>,
@@ -331,6 +333,7 @@ impl Shard {
             log_room: LogRoom::Enough,
             group_reads: Vec::new(),
             replay_reads: Vec::new(),
+            ended_replays: Vec::new(),
             checkpoints: Checkpoints::new(shards),
             routes: Routes::new(own ^ 1, replayable),
             matches: Matches::default(),
@@ -550,6 +553,12 @@ impl Shard {
     /// that has nothing in it yet is answered, with [`Input::Replay`], when something is stable.
     pub fn take_replay_reads(&mut self, into: &mut Vec<(Reader, ReplayStart)>) {
         into.append(&mut self.replay_reads);
+    }
+
+    /// Whose request of [`take_replay_reads`](Self::take_replay_reads) needs no answer any more;
+    /// appended to `into`. A Client that begins replays and ends them must leave nothing behind.
+    pub fn take_ended_replays(&mut self, into: &mut Vec<Reader>) {
+        into.append(&mut self.ended_replays);
     }
 
     /// What happened, for logs and traces.

@@ -52,9 +52,8 @@ impl Shard {
             qos,
             subscription_ids: SubscriptionIds::of(id),
         };
-        let replays = self.clients.sessions[session].replays_mut();
-        replays.retain(|known| *known.text != *text);
-        replays.push(replay);
+        self.end_replays(session, |known| *known.text == *text);
+        self.clients.sessions[session].replays_mut().push(replay);
         self.clients.hungry.push(session);
         match qos {
             QoS::AtMostOnce => ReasonCode::Success,
@@ -63,25 +62,22 @@ impl Shard {
         }
     }
 
-    /// Ends a replay. False: there was none with this filter.
-    pub(super) fn end_replay(&mut self, session: SessionId, text: &str) -> bool {
+    /// Ends the replays of a Session that `ends` names. False: there was none.
+    pub(super) fn end_replays(
+        &mut self,
+        session: SessionId,
+        ends: impl Fn(&Replay) -> bool,
+    ) -> bool {
         let known = &mut self.clients.sessions[session];
-        let count = known.replays().len();
-        if count == 0 {
+        if known.replays().is_empty() {
             return false;
         }
-        known.replays_mut().retain(|replay| *replay.text != *text);
-        let ended = known.replays().len() < count;
+        let ended: Vec<Replay> = known.replays_mut().extract_if(.., |it| ends(it)).collect();
+        let asked = ended.iter().filter(|replay| replay.asked);
+        let readers = asked.map(|replay| Reader(Wants::Replay(session, replay.id)));
+        self.ended_replays.extend(readers);
         self.clients.tidy(session);
-        ended
-    }
-
-    /// A Session has lost its connection.
-    pub(super) fn end_replays(&mut self, session: SessionId) {
-        if !self.clients.sessions[session].replays().is_empty() {
-            self.clients.sessions[session].replays_mut().clear();
-            self.clients.tidy(session);
-        }
+        !ended.is_empty()
     }
 
     /// A Session can be sent more: asks for the next part of all that it reads.

@@ -244,7 +244,7 @@ impl Shard {
 
     /// Ends a subscription. False: there was none.
     pub(super) fn unsubscribe_from(&mut self, session: SessionId, filter: &str) -> bool {
-        if self.end_replay(session, filter) {
+        if self.end_replays(session, |replay| *replay.text == *filter) {
             return true;
         }
         let ended = match filter.strip_prefix("$share/") {

@@ -28,6 +28,10 @@ pub(super) enum Request {
         tag: u64,
         start: Start,
     },
+    Forget {
+        client: usize,
+        tag: u64,
+    },
     Finished {
         client: usize,
     },
@@ -96,6 +100,15 @@ impl Handle {
             client: self.client,
             tag,
             start,
+        });
+    }
+
+    /// Takes back a request of [`Handle::history`] that waits for something to be committed. One
+    /// that is being carried out is answered.
+    pub fn forget(&self, tag: u64) {
+        self.inbox.send(Request::Forget {
+            client: self.client,
+            tag,
         });
     }
 

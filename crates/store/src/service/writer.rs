@@ -122,6 +122,10 @@ impl<F: Files, C: Client> Writer<F, C> {
             }
             Request::Read { client, tag, keys } => reads.push((client, tag, keys)),
             Request::History { client, tag, start } => self.histories.push((client, tag, start)),
+            Request::Forget { client, tag } => {
+                self.histories
+                    .retain(|(other, waiting, _)| (*other, *waiting) != (client, tag));
+            }
             Request::Finished { client } => {
                 if let Phase::Recording(finished) = &mut self.phase {
                     finished[client] = true;

@@ -21,11 +21,14 @@ pub(in crate::server) struct Journal {
     room: LogRoom,
     /// Who has asked, by the tag of the request.
     readers: HashMap<u64, Reader>,
+    /// The tags of replays, whose requests may have to wait for long.
+    replaying: HashMap<Reader, u64>,
     last_tag: u64,
     // Kept for their memory.
     records: Vec<Record>,
     reads: Vec<(Reader, Vec<MessageId>)>,
     replays: Vec<(Reader, ReplayStart)>,
+    ended: Vec<Reader>,
 }
 
 impl Journal {
@@ -34,10 +37,12 @@ impl Journal {
             log,
             room: LogRoom::Enough,
             readers: HashMap::new(),
+            replaying: HashMap::new(),
             last_tag: 0,
             records: Vec::new(),
             reads: Vec::new(),
             replays: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -63,9 +68,17 @@ impl Journal {
         let mut replays = std::mem::take(&mut self.replays);
         for (reader, start) in replays.drain(..) {
             let tag = self.tag(reader);
+            self.replaying.insert(reader, tag);
             self.log.history(tag, place(start));
         }
         self.replays = replays;
+        shard.take_ended_replays(&mut self.ended);
+        for reader in self.ended.drain(..) {
+            if let Some(tag) = self.replaying.remove(&reader) {
+                self.readers.remove(&tag);
+                self.log.forget(tag);
+            }
+        }
     }
 
     /// A tag for a request.
@@ -77,7 +90,9 @@ impl Journal {
 
     /// Who has asked with this tag. Each request is answered once.
     pub(in crate::server) fn reader(&mut self, tag: u64) -> Option<Reader> {
-        self.readers.remove(&tag)
+        let reader = self.readers.remove(&tag)?;
+        self.replaying.remove(&reader);
+        Some(reader)
     }
 
     /// The log has room, or has none.
