@@ -115,8 +115,12 @@ impl Broker {
     }
 
     fn subscribe(&mut self, connection: ConnectionId, filter: &str) {
+        self.subscribe_with(QoS::AtLeastOnce, connection, filter);
+    }
+
+    fn subscribe_with(&mut self, qos: QoS, connection: ConnectionId, filter: &str) {
         let filter = TopicFilter::parse(filter).unwrap();
-        let options = SubscriptionOptions::from_byte(1).unwrap();
+        let options = SubscriptionOptions::from_byte(qos as u8).unwrap();
         let (id, none) = (PacketId::new(1).unwrap(), Properties::EMPTY);
         let mut bytes = Vec::new();
         encode_subscribe(
@@ -339,4 +343,24 @@ fn a_replay_that_has_ended_leaves_no_request_behind() {
     broker.0.take_ended_replays(&mut ended);
     let waiting: Vec<_> = waiting.into_iter().map(|(reader, _)| reader).collect();
     assert_eq!(waiting, ended);
+}
+
+#[test]
+fn a_replay_has_qos_1_at_most() {
+    let v5 = ProtocolVersion::V5;
+    let mut broker = Broker::new();
+    let reader = broker.connect(1, v5, 100);
+    broker.heard(reader, v5);
+    for (wanted, granted) in [
+        (QoS::AtMostOnce, 0),
+        (QoS::AtLeastOnce, 1),
+        (QoS::ExactlyOnce, 1),
+    ] {
+        broker.subscribe_with(wanted, reader, "$replay/first/kept/#");
+        let heard = broker.heard(reader, v5);
+        assert!(
+            heard[0].contains(&format!("reasons: [{granted}]")),
+            "{heard:?}"
+        );
+    }
 }
