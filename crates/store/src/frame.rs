@@ -29,6 +29,7 @@
 
 use crate::entry::{Entry, Kind, entries, u32_at, u64_at};
 use crate::key::{Key, Position};
+use crate::mend;
 
 /// Entries that get into the log together or not at all.
 #[derive(Clone, Debug, Default)]
@@ -169,6 +170,18 @@ impl Head {
             };
             (head, crc)
         })
+    }
+
+    /// Puts right the header in `bytes`, the one of a frame at `position`, if one bit of it is wrong.
+    pub(crate) fn mend(bytes: &mut [u8], position: Position) -> bool {
+        let (head, crc) = bytes.split_at_mut(28);
+        let right = checksum(head, position);
+        let difference = right ^ u32_at(crc, 0);
+        if difference.is_power_of_two() {
+            crc[..4].copy_from_slice(&right.to_le_bytes());
+            return true;
+        }
+        mend::flip(head, difference)
     }
 
     /// The length of the whole frame.

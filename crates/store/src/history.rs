@@ -90,7 +90,7 @@ impl<F: File> History<F> {
                 }
                 let at = scan.at();
                 let Some(frame) = scan.next() else {
-                    if !scan.skip() {
+                    if !scan.mend() && !scan.skip() {
                         break;
                     }
                     continue;

@@ -22,6 +22,7 @@
 //! | `log/space` | where the files of segments come from and go to |
 //! | `log/index` | where entries with keys lie |
 //! | `log/scan`, `log/recover` | reading frames; what is replayed, torn or damaged |
+//! | `mend` | putting a flipped bit right |
 //! | `log/checkpoint` | checkpoints, and freeing what they leave behind |
 //! | `log/inspect` | looking at a log without changing it |
 //! | `read` | reading entries back |
@@ -37,6 +38,7 @@ mod frame;
 mod history;
 mod key;
 mod log;
+mod mend;
 mod read;
 mod service;
 

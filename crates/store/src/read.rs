@@ -1,12 +1,16 @@
 //! Reading entries back by their keys.
+//!
+//! An entry is found by going from entry to entry, with nothing checked but its own checksum. If that
+//! fails something is damaged, and the frames of the segment are read instead, which can be put right.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, entries};
 use crate::files::File;
 use crate::frame::{ALIGNMENT, HEAD};
 use crate::key::Key;
+use crate::log::{FRAMES, Scan, Segment};
 
 /// How much is read at once if more of the keys may lie behind the first.
 const AHEAD: usize = 64 << 10;
@@ -14,9 +18,16 @@ const AHEAD: usize = 64 << 10;
 /// Where entries with some keys may lie. It holds the files: they may be removed from the directory
 /// meanwhile.
 pub struct Reading<F> {
-    files: Vec<Arc<F>>,
+    files: Vec<Source<F>>,
     keys: Vec<Key>,
     places: Vec<Place>,
+}
+
+/// The file of a segment, as far as that went when the entries were looked for.
+struct Source<F> {
+    number: u32,
+    file: Arc<F>,
+    end: u32,
 }
 
 /// A part of a file that one of the keys may be in.
@@ -57,14 +68,16 @@ impl<F: File> Reading<F> {
         self.keys.push(key);
     }
 
-    /// The last key may be in this part of the file, which begins with an entry.
-    pub(crate) fn look_in(&mut self, file: &Arc<F>, from: u32, to: u32) {
-        let known = self
-            .files
-            .iter()
-            .rposition(|other| Arc::ptr_eq(other, file));
+    /// The last key may be in this part of a segment, which begins with an entry.
+    pub(crate) fn look_in(&mut self, segment: &Segment<F>, from: u32, to: u32) {
+        let of_it = |source: &Source<F>| source.number == segment.number;
+        let known = self.files.iter().rposition(of_it);
         let file = known.unwrap_or_else(|| {
-            self.files.push(Arc::clone(file));
+            self.files.push(Source {
+                number: segment.number,
+                file: Arc::clone(&segment.file),
+                end: segment.end,
+            });
             self.files.len() - 1
         });
         let key = self.keys.len() - 1;
@@ -93,9 +106,33 @@ impl<F: File> Reading<F> {
                     range = window.find(place, key).map(|content| found.keep(content));
                 }
             }
+            if range.is_none() {
+                let places = self.places.iter().filter(|place| place.key == number);
+                let mut sources = places.map(|place| &self.files[place.file]);
+                range = sources.find_map(|source| source.search(key, &mut found));
+            }
             found.entries.push((key, range));
         }
         found
+    }
+}
+
+impl<F: File> Source<F> {
+    /// Reads frame after frame until one has an entry with this key, and takes that.
+    fn search(&self, key: Key, found: &mut Found) -> Option<Range<usize>> {
+        let mut scan = Scan::from(&*self.file, self.number, FRAMES, None, self.end);
+        loop {
+            let Some(frame) = scan.next() else {
+                if scan.mend() || scan.skip() {
+                    continue;
+                }
+                return None;
+            };
+            let mut of_frame = entries(frame.body);
+            if let Some(entry) = of_frame.find(|entry| entry.kind.key() == Some(key)) {
+                return Some(found.keep(&frame.body[entry.content]));
+            }
+        }
     }
 }
 
@@ -131,7 +168,7 @@ impl Found {
 
 impl Window {
     /// Reads the part of the file that `place` names, unless it is there. False: that failed.
-    fn cover<F: File>(&mut self, files: &[Arc<F>], place: &Place, more: bool) -> bool {
+    fn cover<F: File>(&mut self, files: &[Source<F>], place: &Place, more: bool) -> bool {
         let (from, to) = (place.from as usize, place.to as usize);
         if place.file == self.file && self.start <= from && to <= self.start + self.bytes.len() {
             return true;
@@ -144,7 +181,7 @@ impl Window {
         self.bytes.resize(length, 0);
         self.file = place.file;
         self.start = from;
-        let read = files[place.file].read_at(&mut self.bytes, from as u64);
+        let read = files[place.file].file.read_at(&mut self.bytes, from as u64);
         self.bytes.truncate(read.unwrap_or(0));
         to - from <= self.bytes.len()
     }

@@ -198,9 +198,13 @@ impl<F: Files> Log<F> {
         let end = segment.end;
         let mut scan = Scan::from(&*segment.file, number, at, None, end);
         let (mut copy, mut copied) = (Frame::new(), Vec::new());
-        let mut damaged = 0;
+        let (mut damaged, mut mended) = (0, 0);
         while scan.at() < end && scan.at() - at < Self::STEP {
             let Some(frame) = scan.next() else {
+                if scan.mend() {
+                    mended += 1;
+                    continue;
+                }
                 damaged += 1;
                 if !scan.skip() {
                     break;
@@ -219,6 +223,7 @@ impl<F: Files> Log<F> {
         }
         let is_done = scan.at() >= end || damaged > 0 && scan.at() == at;
         let next = scan.at();
+        self.statistics.mended += mended;
         if damaged > 0 {
             self.statistics.damaged += damaged;
             // Without a copy, the damage is still counted.

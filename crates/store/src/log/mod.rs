@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use self::checkpoint::{Checkpoint, Cleaning};
 use self::index::{Index, Lanes, Window};
-use self::segment::Segment;
 use self::space::Spare;
 use crate::entry::entries;
 use crate::error::Error;
@@ -28,7 +27,7 @@ use crate::service::Commit;
 pub use inspect::{Inspected, Inspection, inspect};
 pub use recover::{Cause, Damage, Recovery, Replayed};
 pub(crate) use scan::Scan;
-pub(crate) use segment::FRAMES;
+pub(crate) use segment::{FRAMES, Segment};
 
 /// How many bytes are written at once, unless a frame is longer.
 const WRITE: usize = 1 << 20;
@@ -90,8 +89,10 @@ pub struct Statistics {
     pub written: u64,
     /// How often the log was made stable since it was opened.
     pub syncs: u64,
-    /// Entries with a key that cleaning has found damaged since the log was opened.
+    /// Frames that cleaning has found damaged since the log was opened.
     pub damaged: u64,
+    /// Frames with one wrong bit that cleaning has put right since the log was opened.
+    pub mended: u64,
     /// Memory of the index of keys, in bytes.
     pub index: u64,
 }
@@ -236,7 +237,7 @@ impl<F: Files> Log<F> {
             reading.key(key);
             for segment in &self.segments {
                 for window in segment.index.find(key) {
-                    reading.look_in(&segment.file, window.from, window.to);
+                    reading.look_in(segment, window.from, window.to);
                 }
             }
         }

@@ -3,7 +3,8 @@
 //! A frame that cannot be read is one of two things. If a later frame, or the existence of a later
 //! segment, says that the log was stable beyond it, it is *damage*: it is skipped and reported.
 //! Otherwise it is the *torn tail*, which never became stable: the log ends before it, even if
-//! later frames are whole, as a disk may write them in any order.
+//! later frames are whole, as a disk may write them in any order. A damaged frame with one wrong bit
+//! is put right: nothing of it is lost.
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub struct Recovery {
     /// Whole frames that were cut off, as something before them is missing and they never became
     /// stable.
     pub torn: u64,
+    /// Frames with one wrong bit, which was put right.
+    pub mended: Vec<Position>,
     /// What is lost although it was stable. A copy of each file concerned is in `quarantine`, if
     /// there was room for it.
     pub damage: Vec<Damage>,
@@ -207,13 +210,17 @@ impl Reader<'_> {
             if end >= found.length || (self.is_last && !self.is_vouched_for(&found, end)) {
                 break end.min(found.length);
             }
+            let position = |at| Position::new(found.number, at);
+            if scan.mend() {
+                self.recovery.mended.push(position(end));
+                continue;
+            }
             let goes_on = scan.skip();
             let to = if goes_on { scan.at() } else { found.length };
             let cause = match scan.is_unreadable() {
                 true => Cause::Unreadable,
                 false => Cause::Checksum,
             };
-            let position = |at| Position::new(found.number, at);
             self.damaged(position(end), position(to), cause);
             if !goes_on {
                 break found.length;

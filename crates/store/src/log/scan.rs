@@ -1,9 +1,12 @@
-//! Reading the frames of a segment one after the other, past damage if need be.
+//! Reading the frames of a segment one after the other, past damage if need be. A frame with one
+//! wrong bit is put right.
 
+use crate::entry::entries;
 use crate::files::File;
 use crate::frame::{ALIGNMENT, HEAD, Head};
 use crate::key::Position;
 use crate::log::segment::FRAMES;
+use crate::mend;
 
 /// How much is read at once, unless a frame is longer.
 const CHUNK: usize = 256 << 10;
@@ -88,6 +91,57 @@ impl<'a, F: File> Scan<'a, F> {
             body: &self.buffer[from..from + head.length as usize],
             body_at,
         })
+    }
+
+    /// Puts right the frame that should be next, if one bit of it is wrong: [`next`](Self::next) gives
+    /// it then. What is in the file stays as it is.
+    pub(crate) fn mend(&mut self) -> bool {
+        let at = self.at;
+        let rest = self.bound.saturating_sub(at) as usize;
+        // All of it is in the buffer from here on, so that nothing is read again.
+        if self.bytes(at, rest.min(HEAD + mend::LONGEST)).is_none() {
+            return false;
+        }
+        let from = (at - self.start) as usize;
+        let before = self.buffer.clone();
+        let mended = match self.head_at(at) {
+            Some((head, _)) => self.mend_body(from + HEAD, &head),
+            None => self.mend_head(from),
+        };
+        let is_right = mended
+            && self.frame_at(at).is_some_and(|(head, _)| {
+                self.previous
+                    .is_none_or(|previous| previous == head.previous)
+            });
+        if !is_right {
+            self.buffer = before;
+        }
+        is_right
+    }
+
+    fn mend_head(&mut self, from: usize) -> bool {
+        let position = Position::new(self.segment, self.at);
+        let Some(head) = self.buffer.get_mut(from..from + HEAD) else {
+            return false;
+        };
+        Head::mend(head, position)
+    }
+
+    /// The entries that can be checked on their own are, once more.
+    fn mend_body(&mut self, from: usize, head: &Head) -> bool {
+        let length = head.length as usize;
+        let Some(body) = self.buffer.get_mut(from..from + length) else {
+            return false;
+        };
+        if length > mend::LONGEST || !mend::flip(body, head.body_crc ^ crc32fast::hash(body)) {
+            return false;
+        }
+        let mut end = 0;
+        let are_intact = entries(body).all(|entry| {
+            end = entry.content.end;
+            entry.is_intact(body)
+        });
+        are_intact && body[end..].len() <= ALIGNMENT && body[end..].iter().all(|byte| *byte == 0)
     }
 
     /// Goes on to the next valid frame behind the place where one should be and is not. False:
