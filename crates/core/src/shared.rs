@@ -250,6 +250,27 @@ impl Groups {
         })
     }
 
+    /// The messages that a group which is not durable has, with a member or not, and that a durable
+    /// one records; in their order.
+    pub(crate) fn due(&self, id: GroupId) -> Vec<Message> {
+        let Some(group) = self.get(id) else {
+            return Vec::new();
+        };
+        let waiting = group.queue.iter();
+        let waiting = waiting.filter_map(|(sequence, waiting)| match waiting {
+            Waiting::Whole(message) => Some((*sequence, message)),
+            Waiting::Parked(..) => None,
+        });
+        let handed_out = group.handed_out.iter();
+        let handed_out = handed_out.map(|(sequence, (_, message))| (*sequence, message));
+        let mut due: Vec<_> = waiting.chain(handed_out).collect();
+        due.retain(|(_, message)| message.is_due_durably());
+        due.sort_unstable_by_key(|(sequence, _)| *sequence);
+        due.into_iter()
+            .map(|(_, message)| message.clone())
+            .collect()
+    }
+
     /// Messages that a group has asked for have been read. Gives how many are lost.
     pub(crate) fn read(
         &mut self,

@@ -8,7 +8,7 @@ use dunlin_packet::{QoS, SubscriptionOptions};
 use super::Shard;
 use crate::counters::DropReason;
 use crate::id::SessionId;
-use crate::journal::{Durability, LogId, MessageId, Record, Told};
+use crate::journal::{Durability, LogId, MessageId, Record, Route, Told};
 use crate::message::Message;
 use crate::peer::PeerMessage;
 use crate::session::{Delivery, GroupOrigin, Outgoing, SubscriptionIds};
@@ -38,8 +38,25 @@ impl Shard {
                 name,
                 told: Told::First,
             });
+            self.record_group_queue(id, log_id);
             let news = self.routes.change_group(filter_of(group), Durability::Log);
             self.announce(filter_of(group), news);
+        }
+    }
+
+    /// A group has become durable: what it has already is in the log for the sake of others, if at
+    /// all, and may be gone from there.
+    fn record_group_queue(&mut self, id: GroupId, group: LogId) {
+        for message in self.groups.due(id) {
+            let size = u32::try_from(message.size()).unwrap_or(u32::MAX);
+            let (id, route) = (message.id(), Route::default());
+            let settlement = &mut self.clients.settlement;
+            settlement.append(|| Record::Message { message, route });
+            settlement.append(|| Record::GroupQueued {
+                group,
+                message: id,
+                size,
+            });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use dunlin_packet::QoS;
 
-use crate::world::{World, named, names};
+use crate::world::{World, named, names, puback};
 
 #[test]
 fn a_shared_subscription_keeps_what_nobody_has_acknowledged() {
@@ -109,5 +109,27 @@ fn a_group_without_members_there_is_read_back_in_order() {
         world.crash();
         let member = world.connect(&bob);
         assert_eq!(world.drain(member), [] as [&str; 0], "it is all done");
+    }
+}
+
+/// Seed 3218: the message was in the log for somebody else, and gone when he had it.
+#[test]
+fn what_a_group_has_when_it_becomes_durable_is_there_after_a_crash() {
+    for count in [1, 2] {
+        let mut world = World::new(count);
+        let (alice, bob) = names(&world);
+        let passing = world.connect_for(&format!("{alice}0"), 0, None);
+        world.subscribe(passing, "$share/g/a");
+        let other = world.connect(&alice);
+        world.subscribe(other, "a");
+        world.publish(passing, "a", "one", QoS::AtLeastOnce, 1);
+        world.say(other, &puback(1));
+        world.checkpoint();
+        let member = world.connect(&bob);
+        world.subscribe(member, "$share/g/a");
+        world.crash();
+        let member = world.connect(&bob);
+        let expected = ["ConnAck present=true", "Publish one qos=1 id=1"];
+        assert_eq!(world.heard(member), expected, "{count} shards");
     }
 }
