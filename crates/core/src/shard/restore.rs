@@ -83,6 +83,9 @@ impl Shard {
     /// Takes over a record of an earlier process. All records come before the first input, in the
     /// order of the log, to every shard; then [`restored`](Self::restored).
     pub fn restore(&mut self, record: Record) {
+        // A damaged log may name a message and not have it. No other one gets its name.
+        let named = record.refers_to().map_or(0, MessageId::number);
+        self.last_number = self.last_number.max(named);
         match record {
             Record::Message { message, route } => self.restore_message(message, route),
             Record::Routed { message } => {

@@ -143,3 +143,25 @@ fn the_same_message_may_wait_twice() {
         "{again:?}"
     );
 }
+
+#[test]
+fn no_message_gets_the_name_of_one_that_is_lost() {
+    let mut world = World::new(1);
+    let (alice, bob) = names(&world);
+    let sub = world.connect(&bob);
+    world.subscribe(sub, "a");
+    world.subscribe(sub, "b");
+    world.lose(sub);
+    let publisher = world.connect(&alice);
+    world.publish(publisher, "a", "lost", QoS::AtLeastOnce, 1);
+    // The frame that it was in is damaged.
+    world
+        .log
+        .retain(|record| !matches!(record, Record::Message { .. }));
+    world.crash();
+    let publisher = world.connect(&alice);
+    world.publish(publisher, "b", "new", QoS::AtLeastOnce, 1);
+    let sub = world.connect(&bob);
+    let expected = ["ConnAck present=true", "Publish new qos=1 id=1"];
+    assert_eq!(world.heard(sub), expected);
+}
