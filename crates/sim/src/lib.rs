@@ -57,6 +57,8 @@ pub struct Tally {
     pub connections: usize,
     /// Messages that shards gave up for lack of room.
     pub dropped: u64,
+    /// Frames of the log with a flipped bit that was put right.
+    pub mended: u64,
 }
 
 impl Tally {
@@ -68,6 +70,7 @@ impl Tally {
         self.sessions += other.sessions;
         self.connections += other.connections;
         self.dropped += other.dropped;
+        self.mended += other.mended;
     }
 }
 

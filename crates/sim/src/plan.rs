@@ -103,6 +103,8 @@ pub struct Faults {
     pub checkpoints: Vec<u64>,
     /// When the disk is full for a while, in milliseconds.
     pub full: Vec<u64>,
+    /// When a bit on the disk flips, in milliseconds.
+    pub flips: Vec<u64>,
 }
 
 impl Plan {
@@ -203,6 +205,7 @@ fn calm_faults() -> Faults {
         crashes: Vec::new(),
         checkpoints: Vec::new(),
         full: Vec::new(),
+        flips: Vec::new(),
     }
 }
 
@@ -222,10 +225,15 @@ fn faults(rng: &mut Rng, duration: u64, durability: Durability) -> Faults {
         Durability::Memory => 0,
     };
     let is_filling = durability == Durability::Log && rng.percent(20);
+    let flips = match durability {
+        Durability::Log if rng.percent(30) => rng.between(1, 8),
+        _ => 0,
+    };
     Faults {
         full: (0..u64::from(is_filling))
             .map(|_| rng.between(0, duration))
             .collect(),
+        flips: (0..flips).map(|_| rng.between(0, duration)).collect(),
         delay: rng.pick(&[1, 20, 200]),
         breaks: rng.pick(&[0, 20, 100]),
         stalls: rng.pick(&[0, 20, 50]),

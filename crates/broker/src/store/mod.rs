@@ -95,6 +95,12 @@ fn check(directory: &Path) -> anyhow::Result<bool> {
             damage.from, damage.to, damage.cause
         )?;
     }
+    for place in &recovery.mended {
+        writeln!(
+            out,
+            "one bit is wrong in the frame at {place}: nothing is lost"
+        )?;
+    }
     if contents.unknown > 0 {
         writeln!(
             out,
@@ -109,7 +115,8 @@ fn check(directory: &Path) -> anyhow::Result<bool> {
             recovery.torn
         )?;
     }
-    let is_whole = recovery.damage.is_empty() && contents.unknown == 0;
+    let is_whole =
+        recovery.damage.is_empty() && recovery.mended.is_empty() && contents.unknown == 0;
     if is_whole {
         writeln!(out, "all {} records are whole", recovery.entries)?;
     }

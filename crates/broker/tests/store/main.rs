@@ -139,14 +139,21 @@ fn what_is_in_the_directory_is_shown_and_checked() {
         stat.contains("1 Sessions with 1 messages that wait"),
         "{stat}"
     );
-    // The second start vouches for what the first has written: now a wrong byte is damage.
+    // The second start vouches for what the first has written: now what is wrong is damage.
     let broker = Broker::start(&data);
     broker.tool(&["pub", "-q", "1", "-r", "-t", "state", "-m", "off"]);
     drop(broker);
     let file = data.0.join("00000001.log");
     let mut bytes = std::fs::read(&file).expect("there is a first file");
     bytes[4096 + 40] ^= 1;
-    std::fs::write(&file, bytes).expect("it can be written");
+    std::fs::write(&file, &bytes).expect("it can be written");
+    let report = data.store("check", 1);
+    assert!(
+        report.contains("one bit is wrong in the frame at 00000001.log:4096"),
+        "{report}"
+    );
+    bytes[4096 + 40] ^= 2;
+    std::fs::write(&file, &bytes).expect("it can be written");
     let report = data.store("check", 1);
     assert!(
         report.contains("damaged from 00000001.log:4096"),

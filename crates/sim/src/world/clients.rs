@@ -150,6 +150,7 @@ impl World {
         self.plan.faults.crashes.clear();
         self.plan.faults.checkpoints.clear();
         self.plan.faults.full.clear();
+        self.plan.faults.flips.clear();
         self.disk_full_until = None;
         self.log.heal();
         self.expect_log();

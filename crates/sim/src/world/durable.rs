@@ -68,6 +68,15 @@ impl World {
         }
     }
 
+    /// A bit on the disk flips.
+    pub(super) fn flip(&mut self) {
+        self.plan.faults.flips.remove(0);
+        if let Some(place) = self.log.flip(&mut self.rng) {
+            self.trace
+                .log(self.now, format_args!("DISK: a bit of {place} flips"));
+        }
+    }
+
     /// The disk becomes full, for a while.
     pub(super) fn change_room(&mut self) {
         if self.disk_full_until.take().is_some() {

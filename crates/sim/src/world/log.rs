@@ -1,5 +1,5 @@
 //! The one log that all shards append to: the broker's own (`dunlin_store`), in tiny segments, on a
-//! disk that loses, tears and reorders what is not stable, fills up, and fails.
+//! disk that loses, tears and reorders what is not stable, flips bits, fills up, and fails.
 //!
 //! What the log's threads do in the broker happens here in small steps, at random times and in any
 //! order that the threads allow: frames are written, made stable, checkpoints end, and what they
@@ -37,6 +37,10 @@ pub(super) struct Log {
     is_cleaning: bool,
     /// Something failed for lack of room, and is to be tried again.
     is_stuck: bool,
+    /// Files in which a bit was flipped. A second one in the same frame would be too much.
+    flipped: BTreeSet<String>,
+    /// Frames with a flipped bit that were put right, by earlier processes and at the start.
+    mended: u64,
     /// What shards have been told.
     room: LogRoom,
     /// When something is done.
@@ -75,6 +79,8 @@ impl Log {
             checkpoint: None,
             is_cleaning: false,
             is_stuck: false,
+            flipped: BTreeSet::new(),
+            mended: 0,
             room: LogRoom::Enough,
             acts_at: None,
         }
@@ -105,7 +111,8 @@ impl Log {
                     return Err(format!("is taken for damaged: {damage:?}"));
                 }
                 Ok(_) if wrong.is_some() => return Err(format!("has no records: {wrong:?}")),
-                Ok((store, _)) => {
+                Ok((store, Recovery { mended, .. })) => {
+                    self.mended += mended.len() as u64;
                     self.disk.crash_at(u64::MAX);
                     self.store = Some(store);
                     self.restored = records;
@@ -126,6 +133,8 @@ impl Log {
     pub(super) fn crash(&mut self, rng: &mut Rng) {
         *self = Log {
             disk: self.disk.clone(),
+            flipped: std::mem::take(&mut self.flipped),
+            mended: self.mended(),
             ..Log::new(0)
         };
         self.disk.fail_sync_at(u64::MAX);
@@ -145,6 +154,30 @@ impl Log {
     /// The disk cannot make stable what it is asked to next.
     pub(super) fn fail_to_sync(&mut self) {
         self.disk.fail_sync_at(self.disk.operations() + 1);
+    }
+
+    /// A bit of a file flips. Not in the last one: nothing says yet of its last frame that it was
+    /// stable, so that it would be taken for torn. None: there is no other file.
+    pub(super) fn flip(&mut self, rng: &mut Rng) -> Option<String> {
+        let mut files = self.disk.contents();
+        files.retain(|name, _| name.ends_with(".log"));
+        files.pop_last();
+        files.retain(|name, _| !self.flipped.contains(name));
+        let files: Vec<_> = files.into_iter().collect();
+        if files.is_empty() {
+            return None;
+        }
+        let (name, content) = &files[rng.below(files.len())];
+        let at = rng.below(content.len());
+        self.disk.flip(name, at, rng.below(8) as u8);
+        self.flipped.insert(name.clone());
+        Some(format!("{name} at {at}"))
+    }
+
+    /// Frames with a flipped bit that were put right.
+    pub(super) fn mended(&self) -> u64 {
+        let store = self.store.as_ref();
+        self.mended + store.map_or(0, |store| store.statistics().mended)
     }
 
     /// There is room for so many bytes more.

@@ -94,6 +94,8 @@ enum Step {
     Log,
     /// The disk is full, or has room again.
     Room,
+    /// A bit on the disk flips.
+    Flip,
     /// What a shard wants to read is read.
     Read(usize),
     /// Old parts of the log are to become free.
@@ -179,6 +181,7 @@ impl World {
                 sessions: self.history.sessions.len(),
                 connections: self.links.len(),
                 dropped: dropped + self.dropped,
+                mended: self.log.mended(),
             },
             violations: self.history.violations,
         }
@@ -302,6 +305,9 @@ impl World {
         if let Some(at) = self.disk_full_until.or(full_at) {
             each(Step::Room, at);
         }
+        if let Some(&at) = self.plan.faults.flips.first() {
+            each(Step::Flip, at);
+        }
         for (n, (.., at)) in self.reads.iter().enumerate() {
             each(Step::Read(n), *at);
         }
@@ -327,6 +333,7 @@ impl World {
             Step::Turn(seat) => self.turn(seat),
             Step::Log => self.act_on_log(),
             Step::Room => self.change_room(),
+            Step::Flip => self.flip(),
             Step::Read(read) => self.read(read),
             Step::Checkpoint => {
                 self.plan.faults.checkpoints.remove(0);

@@ -181,9 +181,18 @@ fn settle(shards: &mut [Shard], journals: &mut [Journal], clock: Clock) {
 /// Says what was found.
 fn report(recovery: &Recovery, directory: &Path) {
     let Recovery {
-        entries, damage, ..
+        entries,
+        damage,
+        mended,
+        ..
     } = recovery;
     tracing::info!("{entries} records read from {}", directory.display());
+    for place in mended {
+        tracing::warn!(
+            "a bit is wrong in {}, in the frame at {place}; nothing is lost, but the disk may fail",
+            directory.display(),
+        );
+    }
     for Damage { from, to, cause } in damage {
         tracing::error!(
             "data is lost in {}, from {from} to {to} ({cause}); a copy is in quarantine",
