@@ -1,5 +1,6 @@
 //! Who a Client has turned out to be.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dunlin_core::Timestamp;
@@ -22,16 +23,19 @@ pub enum Method {
     Http = 5,
     /// By SCRAM.
     Scram = 6,
+    /// As [`Anonymous`](Method::Anonymous), but that it is on this machine.
+    Local = 7,
 }
 
 impl Method {
-    const ALL: [Method; 6] = [
+    const ALL: [Method; 7] = [
         Method::Anonymous,
         Method::Password,
         Method::Certificate,
         Method::Token,
         Method::Http,
         Method::Scram,
+        Method::Local,
     ];
 
     /// What people call it.
@@ -43,8 +47,26 @@ impl Method {
             Method::Token => "token",
             Method::Http => "http",
             Method::Scram => "scram",
+            Method::Local => "local",
         }
     }
+}
+
+/// Which Clients are let in whom nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Anonymous {
+    /// None.
+    #[default]
+    Nobody,
+    /// Those on this machine, by their addresses.
+    ThisMachine,
+    /// All.
+    Everybody,
+}
+
+/// Whether an address is one of this machine alone. None: a Unix socket.
+pub fn is_local(address: Option<IpAddr>) -> bool {
+    address.is_none_or(|address| address.to_canonical().is_loopback())
 }
 
 /// A Client that has been let in.
@@ -72,6 +94,15 @@ pub struct Further {
 }
 
 impl Identity {
+    /// One that is let in although nobody knows it.
+    pub(crate) fn unknown(user_name: Option<Arc<str>>, address: Option<IpAddr>) -> Self {
+        let method = match is_local(address) {
+            true => Method::Local,
+            false => Method::Anonymous,
+        };
+        Identity::new(user_name, method)
+    }
+
     /// One that nothing else is known of.
     pub fn new(user_name: Option<Arc<str>>, method: Method) -> Self {
         Identity {
@@ -117,6 +148,22 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn loopback_is_this_machine_however_it_is_written() {
+        let local = |text: &str| is_local(Some(text.parse().unwrap()));
+        assert!(
+            ["127.0.0.1", "127.9.0.2", "::1", "::ffff:127.0.0.1"]
+                .into_iter()
+                .all(local)
+        );
+        assert!(
+            !["0.0.0.0", "192.0.2.2", "fe80::1", "::ffff:10.0.0.1"]
+                .into_iter()
+                .any(local)
+        );
+        assert!(is_local(None));
+    }
 
     #[test]
     fn a_source_survives_being_a_number() {

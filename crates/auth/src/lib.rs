@@ -31,6 +31,6 @@ pub mod scram;
 mod secret;
 
 pub use config::AuthConfig;
-pub use identity::{Further, Identity, Method, Source};
+pub use identity::{Anonymous, Further, Identity, Method, Source, is_local};
 pub use realm::{Cause, Check, Credentials, Outcome, PasswordCheck, Realm};
 pub use secret::Secret;

@@ -7,9 +7,10 @@
 //!   token         a Password that is one, where keys are known: its user, or refused
 //!   password      a User Name that is known here: Slow, then right or wrong
 //!   http          a server is asked: Slow, then yes, no, or "ask others"
-//!   anonymous     no User Name, or nobody who could know it
+//!   anonymous     no User Name, or nobody who could know it; perhaps of this machine alone
 //! ```
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dunlin_core::{Access, Grant, Review};
@@ -17,7 +18,7 @@ use dunlin_core::{Access, Grant, Review};
 use crate::acl::{AclFile, Permissions, Roles};
 use crate::certificate::{self, NameFrom};
 use crate::http::{Http, HttpRequest};
-use crate::identity::{Identity, Method, Source};
+use crate::identity::{Anonymous, Identity, Method, Source};
 use crate::jwt::{Jwt, TokenError, looks_like_token};
 use crate::password::{PasswordFile, PasswordHash, Verified};
 
@@ -26,9 +27,9 @@ use crate::password::{PasswordFile, PasswordHash, Verified};
 pub struct Realm {
     /// The listener's number.
     pub listener: u16,
-    /// Whether Clients without a User Name are let in; where nobody knows any users, those with one
+    /// Which Clients without a User Name are let in; where nobody knows any users, those with one
     /// are, too.
-    pub allow_anonymous: bool,
+    pub anonymous: Anonymous,
     /// What of a certificate is the User Name, if anything.
     pub name_from: Option<NameFrom>,
     /// Judges tokens.
@@ -56,8 +57,8 @@ pub struct Credentials<'a> {
     pub password: Option<&'a [u8]>,
     /// The certificate (DER) that the TLS layer has verified.
     pub certificate: Option<&'a [u8]>,
-    /// Its address, as text.
-    pub address: &'a str,
+    /// Its address; `None`: it is at a Unix socket.
+    pub address: Option<IpAddr>,
     /// The time, in seconds since 1970.
     pub now: u64,
 }
@@ -79,6 +80,11 @@ pub enum Cause {
     /// No User Name, and anonymous Clients are not let in.
     #[error("has no User Name, and allow_anonymous is off")]
     Anonymous,
+    /// Nobody is known here, and it is not on this machine.
+    #[error(
+        "is not on this machine, and nothing says who else may come in: set password_file, [auth] or allow_anonymous"
+    )]
+    Elsewhere,
     /// A User Name that nobody knows.
     #[error("has a User Name that is not known")]
     UnknownUser,
@@ -108,7 +114,10 @@ pub enum Cause {
 impl Cause {
     /// Whether it looks like guessing, and is to be slowed down.
     pub const fn is_suspicious(self) -> bool {
-        !matches!(self, Cause::Anonymous | Cause::Unavailable)
+        !matches!(
+            self,
+            Cause::Anonymous | Cause::Elsewhere | Cause::Unavailable
+        )
     }
 }
 
@@ -123,7 +132,7 @@ pub enum Check {
         /// What.
         request: HttpRequest,
         /// What holds if it knows nothing.
-        otherwise: Result<(), Cause>,
+        otherwise: Result<Identity, Cause>,
     },
 }
 
@@ -148,10 +157,7 @@ impl Check {
                 otherwise,
             } => match http.ask(&request)? {
                 Some(identity) => Ok(identity),
-                None => otherwise.map(|()| {
-                    let user_name = request.user_name.as_deref().map(Arc::from);
-                    Identity::new(user_name, Method::Anonymous)
-                }),
+                None => otherwise,
             },
         }
     }
@@ -191,7 +197,8 @@ fn by_password(user: Arc<str>, hash: &PasswordHash) -> Identity {
 impl Realm {
     /// Whether everybody may do everything here.
     pub fn is_open(&self) -> bool {
-        self.allow_anonymous && !self.knows_users() && self.acl.is_none() && self.roles.is_empty()
+        let everybody_comes_in = self.anonymous == Anonymous::Everybody && !self.knows_users();
+        everybody_comes_in && self.acl.is_none() && self.roles.is_empty()
     }
 
     fn knows_users(&self) -> bool {
@@ -227,14 +234,13 @@ impl Realm {
         {
             return outcome;
         }
-        let otherwise = self.anonymously(credentials.user_name);
+        let user_name = credentials.user_name.map(Arc::from);
+        let unknown = Identity::unknown(user_name, credentials.address);
+        let otherwise = self.anonymously(&unknown).map(|()| unknown);
         match &self.http {
             Some(http) => http.outcome(credentials, otherwise),
             None => match otherwise {
-                Ok(()) => {
-                    let user_name = credentials.user_name.map(Arc::from);
-                    Outcome::Accepted(Identity::new(user_name, Method::Anonymous))
-                }
+                Ok(identity) => Outcome::Accepted(identity),
                 Err(cause) => self.slowly_refused(credentials, cause),
             },
         }
@@ -263,12 +269,14 @@ impl Realm {
     }
 
     /// Whether a Client is let in whom nobody knows.
-    fn anonymously(&self, user_name: Option<&str>) -> Result<(), Cause> {
-        match user_name {
-            Some(_) if self.knows_users() => Err(Cause::UnknownUser),
-            _ if self.allow_anonymous => Ok(()),
-            Some(_) => Err(Cause::UnknownUser),
-            None => Err(Cause::Anonymous),
+    fn anonymously(&self, unknown: &Identity) -> Result<(), Cause> {
+        let is_named = unknown.user_name.is_some();
+        match (self.anonymous, unknown.method) {
+            _ if is_named && self.knows_users() => Err(Cause::UnknownUser),
+            (Anonymous::Everybody, _) | (Anonymous::ThisMachine, Method::Local) => Ok(()),
+            (Anonymous::ThisMachine, _) => Err(Cause::Elsewhere),
+            (Anonymous::Nobody, _) if is_named => Err(Cause::UnknownUser),
+            (Anonymous::Nobody, _) => Err(Cause::Anonymous),
         }
     }
 
@@ -331,7 +339,10 @@ impl Realm {
         let user = grant.user_name.as_deref();
         let passwords = self.passwords.as_ref();
         let holds = match source.method {
-            Method::Anonymous => self.anonymously(user).is_ok(),
+            Method::Anonymous | Method::Local => {
+                let unknown = Identity::new(grant.user_name.clone(), source.method);
+                self.anonymously(&unknown).is_ok()
+            }
             Method::Password | Method::Scram => {
                 let hash = user.and_then(|user| passwords?.get(user));
                 hash.is_some_and(|hash| hash.fingerprint() == source.fingerprint)

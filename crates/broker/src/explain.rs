@@ -9,13 +9,14 @@
 //! ```
 
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use dunlin_auth::acl::Verdict;
-use dunlin_auth::{Cause, Credentials, Identity, Method, Outcome, Realm};
+use dunlin_auth::{Anonymous, Cause, Credentials, Identity, Method, Outcome, Realm};
 use dunlin_core::Action;
 use dunlin_packet::{TopicFilter, TopicName};
 
@@ -41,6 +42,9 @@ pub(crate) struct Explain {
     /// The Client Identifier
     #[arg(short = 'i', long, default_value = "client")]
     client_id: String,
+    /// The address that the Client comes from
+    #[arg(short, long, default_value = "127.0.0.1")]
+    address: IpAddr,
     #[command(subcommand)]
     what: What,
 }
@@ -178,12 +182,14 @@ fn way_in(question: &Explain, listener: &ListenerConfig, realm: &Realm) -> Way {
     let outcome = realm.authenticate(&credentials(question, None));
     match outcome {
         Outcome::Accepted(identity) => {
-            let text = "comes in, as allow_anonymous is on and nobody knows any users";
-            let text = match name {
-                Some(_) => text.to_owned(),
-                None => "comes in, as allow_anonymous is on".to_owned(),
+            let why = match (realm.anonymous, name) {
+                (Anonymous::ThisMachine, _) => {
+                    "it is on this machine, and nothing says who may come in"
+                }
+                (_, Some(_)) => "allow_anonymous is on and nobody knows any users",
+                (_, None) => "allow_anonymous is on",
             };
-            way(true, identity.method, text)
+            way(true, identity.method, format!("comes in, as {why}"))
         }
         Outcome::Refused(cause) => way(
             false,
@@ -231,7 +237,7 @@ fn credentials<'a>(question: &'a Explain, password: Option<&'a str>) -> Credenti
         user_name: question.user_name.as_deref(),
         password: password.map(str::as_bytes),
         certificate: None,
-        address: "127.0.0.1",
+        address: Some(question.address),
         now: now.map_or(0, |now| now.as_secs()),
     }
 }

@@ -105,14 +105,16 @@ impl Http {
     pub(crate) fn outcome(
         self: &std::sync::Arc<Self>,
         credentials: &Credentials<'_>,
-        otherwise: Result<(), Cause>,
+        otherwise: Result<Identity, Cause>,
     ) -> Outcome {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
         let request = HttpRequest {
             client_id: credentials.client_id.to_owned(),
             user_name: credentials.user_name.map(str::to_owned),
             password: credentials.password.and_then(text),
-            address: credentials.address.to_owned(),
+            address: credentials
+                .address
+                .map_or_else(String::new, |it| it.to_string()),
         };
         let now = Instant::now();
         let cached = self.cache.lock().ok();

@@ -79,6 +79,7 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     let _pid_file = pid_file.transpose()?;
     let bridges = PreparedBridges::read(&config)?;
     let rules = Rules::read(&config)?;
+    Authentication::warn_of_trust(&config);
     config.data_dir = Durable::chosen_directory(&config)?;
     privileges::drop_to(config.user.as_deref(), config.data_dir.as_deref())?;
     listeners.watch_certificates()?;

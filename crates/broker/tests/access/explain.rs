@@ -71,6 +71,11 @@ fn it_names_the_rule_and_the_way_in() {
         assert!(text.contains(part), "{question:?}: {text}");
         assert_eq!(yes, is_yes, "{question:?}: {text}");
     }
+    let open = folder.write("open.toml", "listen = ['*:0']");
+    let (text, yes) = explain(&open, &["connect"]);
+    assert!(yes && text.contains("on this machine"), "{text}");
+    let (text, yes) = explain(&open, &["-a", "192.0.2.7", "connect"]);
+    assert!(!yes && text.contains("not on this machine"), "{text}");
     let (text, yes) = explain(&config, &["-u", "bob", "publish", "a"]);
     assert!(!yes && text.contains("does not come in"), "{text}");
 }

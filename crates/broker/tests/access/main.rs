@@ -19,3 +19,4 @@ mod reload;
 mod rules;
 mod server;
 mod tokens;
+mod trust;

@@ -42,7 +42,7 @@ pub(in crate::server) fn realms(
         let tls = settings.tls.as_ref();
         Ok(Arc::new(Realm {
             listener: u16::try_from(listener).context("more than 65,536 listeners")?,
-            allow_anonymous: access.allow_anonymous,
+            anonymous: access.anonymous,
             name_from: tls.and_then(|tls| name_from(tls.user_name)),
             jwt: jwt.clone(),
             passwords: files.users(access, auth)?,

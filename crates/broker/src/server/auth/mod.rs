@@ -25,8 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use anyhow::Context;
-use dunlin_auth::Realm;
 use dunlin_auth::password::Verified;
+use dunlin_auth::{Anonymous, Realm};
 
 use super::config::Config;
 use super::mail::{Mail, Post};
@@ -81,6 +81,18 @@ impl Authentication {
             let _ = post.send(&mut vec![Mail::PolicyChanged]);
         }
         Ok(())
+    }
+
+    /// Warns of listeners where nothing says who may come in.
+    pub(super) fn warn_of_trust(config: &Config) {
+        for listener in &config.listeners {
+            if listener.access.anonymous == Anonymous::ThisMachine {
+                tracing::warn!(
+                    listener = listener.name,
+                    "nothing says who may come in: only Clients on this machine are let in, and those of a reverse proxy on it all are; set password_file, [auth] or allow_anonymous"
+                );
+            }
+        }
     }
 
     /// How often the rules have changed.

@@ -65,7 +65,9 @@ impl Policy for ShardPolicy {
     }
 
     fn connect(&mut self, connection: ConnectionId, connect: &Connect<'_>) -> Decision {
-        let origin = self.entering.remove(&connection).unwrap_or_default();
+        let Some(origin) = self.entering.remove(&connection) else {
+            return Decision::refuse(ReasonCode::NotAuthorized);
+        };
         if let Some(method) = connect.properties.authentication_method() {
             let exchange = AuthExchange::new(origin, connect.client_id);
             self.exchanges.insert(connection, exchange);
@@ -76,16 +78,12 @@ impl Policy for ShardPolicy {
         let Some(realm) = realms.get(origin.listener as usize) else {
             return Decision::refuse(ReasonCode::NotAuthorized);
         };
-        let address = match origin.address {
-            Some(address) if realm.http.is_some() => address.to_string(),
-            _ => String::new(),
-        };
         let outcome = realm.authenticate(&Credentials {
             client_id: connect.client_id,
             user_name: connect.user_name,
             password: connect.password,
             certificate: origin.certificate.as_deref(),
-            address: &address,
+            address: origin.address,
             now: since_1970(),
         });
         let asker = Asker {

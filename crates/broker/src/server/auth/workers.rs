@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once};
 use std::time::Instant;
 
 use dunlin_auth::{Cause, Check, Realm};
@@ -59,6 +59,8 @@ struct Shared {
     failures: Mutex<Failures>,
     held_back: Mutex<BinaryHeap<Reverse<(Instant, Asker)>>>,
     held_more: Condvar,
+    /// Somebody was refused for not being on this machine.
+    elsewhere: Once,
 }
 
 #[derive(Default)]
@@ -81,6 +83,7 @@ impl Workers {
             failures: Mutex::default(),
             held_back: Mutex::default(),
             held_more: Condvar::new(),
+            elsewhere: Once::new(),
         });
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         for number in 0..processors.clamp(2, THREADS) {
@@ -166,6 +169,11 @@ impl Shared {
     fn turn_away(&self, asker: Asker, client_id: &str, cause: Cause) -> Decision {
         let (connection, address) = (asker.connection, asker.address);
         tracing::debug!(%connection, client_id, ?address, "the Client {cause}");
+        if let (Cause::Elsewhere, Some(address)) = (cause, address) {
+            // Whoever sets a broker up sees why; a flood of such Clients is no flood of lines.
+            let told = || tracing::warn!(%address, "a Client {cause} (said of the first one only)");
+            self.elsewhere.call_once(told);
+        }
         match cause {
             Cause::Unavailable => Decision::refuse(ReasonCode::ServerUnavailable),
             cause if cause.is_suspicious() && self.hold_back(asker) => Decision::Pending,

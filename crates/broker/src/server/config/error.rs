@@ -84,10 +84,6 @@ pub(crate) enum Problem {
     NotATable { key: String },
     #[error("a listener needs an address")]
     NoAddress,
-    #[error(
-        "{address} accepts Clients from other machines, and nobody could be told from anybody: name a password_file, or set allow_anonymous = true if that is meant"
-    )]
-    RemoteAnonymous { address: String },
     #[error("{0}")]
     Refused(String),
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use dunlin_auth::Anonymous;
 use dunlin_packet::QoS;
 
 use super::Durability;
@@ -39,6 +40,18 @@ pub(crate) struct ListenerConfig {
     pub(crate) durability: Durability,
     /// What is put before every topic of its Clients, and taken off again on the way to them.
     pub(crate) mount_point: Option<String>,
+}
+
+impl ListenerConfig {
+    /// Which pages may connect is settled when the listener is opened. Where a reload would trust this
+    /// machine, and all pages may still connect, nobody is trusted until a restart.
+    pub(super) fn keep_origins(&mut self, before: &[String]) {
+        let trusts_the_machine = self.access.anonymous != Anonymous::Nobody;
+        if self.origins != before && trusts_the_machine && before.is_empty() {
+            self.access.anonymous = Anonymous::Nobody;
+        }
+        self.origins = before.to_vec();
+    }
 }
 
 /// The address of a listening socket.
@@ -179,8 +192,8 @@ pub(crate) enum UserNameFrom {
 /// Who may connect through a listener, and as whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AccessConfig {
-    /// Whether a Client without User Name may come in.
-    pub(crate) allow_anonymous: bool,
+    /// Which Clients may come in without being known.
+    pub(crate) anonymous: Anonymous,
     /// Users with the hashes of their passwords, as `mosquitto_passwd` writes them.
     pub(crate) password_file: Option<PathBuf>,
     /// Permissions, in Mosquitto's format.
@@ -196,7 +209,7 @@ pub(crate) struct AccessConfig {
 impl Default for AccessConfig {
     fn default() -> Self {
         AccessConfig {
-            allow_anonymous: false,
+            anonymous: Anonymous::Nobody,
             password_file: None,
             acl_file: None,
             allow_zero_length_client_id: true,

@@ -2,6 +2,7 @@
 
 use std::ops::Not;
 
+use dunlin_auth::Anonymous;
 use dunlin_core::{Limits, ShardId};
 use dunlin_packet::{QoS, TopicFilter};
 
@@ -10,7 +11,10 @@ use super::error::{ConfigError, Place, Problem};
 use super::keys;
 use super::settings::{ListenerSettings, Settings, TlsSettings};
 use super::value::Value;
-use super::{AccessConfig, Config, ListenerConfig, Protocols, RetentionConfig, TlsConfig};
+use super::{
+    AccessConfig, AuthenticationConfig, Config, ListenerConfig, Protocols, RetentionConfig,
+    TlsConfig,
+};
 
 /// The configuration that `settings` mean. `file` is where they were written, for the errors.
 pub(super) fn meant(settings: &Settings, file: &Place) -> Result<Config, ConfigError> {
@@ -66,7 +70,7 @@ fn listeners(settings: &Settings) -> Result<Vec<ListenerConfig>, Problem> {
         .chain(settings.listeners.iter().cloned())
         .map(|listener| {
             let listener = inherit(listener, &settings.defaults);
-            listener_meant(listener, settings.authentication.knows_users())
+            listener_meant(listener, &settings.authentication)
         })
         .collect()
 }
@@ -83,10 +87,10 @@ fn inherit(mut listener: ListenerSettings, defaults: &ListenerSettings) -> Liste
     listener
 }
 
-/// `knows_users`: whether users are known beyond those that the listener names.
+/// `auth`: what holds beyond what the listener names.
 fn listener_meant(
     listener: ListenerSettings,
-    knows_users: bool,
+    auth: &AuthenticationConfig,
 ) -> Result<ListenerConfig, Problem> {
     let written = listener.address.ok_or(Problem::NoAddress)?;
     let value = |key: &str, wrong| Problem::Value {
@@ -94,20 +98,25 @@ fn listener_meant(
         wrong,
     };
     let address = address::parse(&written).map_err(|wrong| value("address", wrong))?;
-    let has_users = listener.password_file.is_some() || knows_users;
+    let proxy_protocol = listener.proxy_protocol.unwrap_or(false);
     let tls = tls(listener.tls).map_err(|wrong| value("tls", wrong))?;
     let identified = tls
         .as_ref()
         .is_some_and(|tls| tls.require_certificate || tls.user_name != Default::default());
-    let safe = address.is_local() || has_users || identified;
-    if listener.allow_anonymous.is_none() && !safe {
-        return Err(Problem::RemoteAnonymous { address: written });
-    }
-    let allow_anonymous = listener
-        .allow_anonymous
-        .unwrap_or(address.is_local() && !has_users && !identified);
+    let has_users = listener.password_file.is_some() || auth.knows_users() || identified;
+    let has_rules = listener.acl_file.is_some() || !auth.roles.is_empty();
+    let is_reached_from_elsewhere = !address.is_local() || proxy_protocol;
+    let anonymous = match listener.allow_anonymous {
+        Some(true) => Anonymous::Everybody,
+        Some(false) => Anonymous::Nobody,
+        None if has_users => Anonymous::Nobody,
+        None if !is_reached_from_elsewhere => Anonymous::Everybody,
+        // Whoever writes rules for users means more than this machine.
+        None if has_rules => Anonymous::Nobody,
+        None => Anonymous::ThisMachine,
+    };
     // Trust in this machine is no trust in the web pages that somebody looks at on it.
-    let trusts_the_machine = allow_anonymous && listener.allow_anonymous.is_none();
+    let trusts_the_machine = anonymous != Anonymous::Nobody && listener.allow_anonymous.is_none();
     let origins = match listener.origins {
         None if trusts_the_machine => vec!["local".to_owned()],
         origins => origins.unwrap_or_default(),
@@ -120,10 +129,10 @@ fn listener_meant(
         name: listener.name.unwrap_or_else(|| address.to_string()),
         protocols,
         tls,
-        proxy_protocol: listener.proxy_protocol.unwrap_or(false),
+        proxy_protocol,
         origins,
         access: AccessConfig {
-            allow_anonymous,
+            anonymous,
             password_file: listener.password_file,
             acl_file: listener.acl_file,
             allow_zero_length_client_id: listener.allow_zero_length_client_id.unwrap_or(true),

@@ -134,7 +134,6 @@ fn without_file(port: Option<u16>) -> Written {
         Some(port) => {
             let mut settings = mosquitto::defaults();
             settings.listen = Some(vec![address::show(&address::loopback(port))]);
-            settings.defaults.allow_anonymous = Some(true);
             settings
         }
     };

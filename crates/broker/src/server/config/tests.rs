@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use dunlin_auth::Anonymous;
+
 use super::error::Place;
 use super::settings::Settings;
 use super::*;
@@ -22,7 +24,8 @@ fn without_a_file_it_serves_loopback() {
     let config = config("").unwrap();
     assert_eq!(config.listeners.len(), 1);
     assert_eq!(config.listeners[0].address.to_string(), "127.0.0.1:1883");
-    assert!(config.listeners[0].access.allow_anonymous);
+    assert_eq!(config.listeners[0].access.anonymous, Anonymous::Everybody);
+    assert_eq!(config.listeners[0].origins, ["local"]);
     assert_eq!(served::first_unserved(&config), None);
 }
 
@@ -35,24 +38,72 @@ fn a_limit_of_the_process_is_shared_out() {
 
 #[test]
 fn strangers_are_let_in_only_on_purpose() {
-    let error = config("listen = ['0.0.0.0:1883']").unwrap_err();
-    assert!(error.contains("allow_anonymous"), "{error}");
+    let first = |text: &str| config(text).unwrap().listeners.remove(0);
     for listen in [
         "listen = ['*:1883']",
         "[[listener]]\naddress = 'example.org:1883'",
+        "proxy_protocol = true",
     ] {
-        assert!(config(listen).is_err(), "{listen}");
-        let config = config(&format!("allow_anonymous = true\n{listen}")).unwrap();
-        assert!(config.listeners[0].access.allow_anonymous);
+        let trusting = first(listen);
+        assert_eq!(trusting.access.anonymous, Anonymous::ThisMachine);
+        assert_eq!(trusting.origins, ["local"]);
+        let open = first(&format!("allow_anonymous = true\n{listen}"));
+        assert_eq!(open.access.anonymous, Anonymous::Everybody);
+        assert!(open.origins.is_empty());
+        for said in [
+            "allow_anonymous = false",
+            "password_file = 'p'",
+            "acl_file = 'a'",
+            "auth.roles.r.publish = ['a']",
+            "auth.jwt.secret = 's'",
+            "tls = { certfile = 'c', keyfile = 'k', cafile = 'a', require_certificate = true }",
+        ] {
+            let closed = first(&format!("{said}\n{listen}"));
+            assert_eq!(closed.access.anonymous, Anonymous::Nobody, "{said}");
+        }
     }
-    let config = config("listen = ['*:1883']\npassword_file = 'p'").unwrap();
-    assert!(!config.listeners[0].access.allow_anonymous);
 }
 
 #[test]
 fn users_end_anonymous_access_from_loopback() {
     let config = config("password_file = 'p'").unwrap();
-    assert!(!config.listeners[0].access.allow_anonymous);
+    assert_eq!(config.listeners[0].access.anonymous, Anonymous::Nobody);
+}
+
+#[test]
+fn a_reload_trusts_no_machine_whose_pages_could_all_connect() {
+    let loaded = |text| {
+        let settings = settings(text).unwrap();
+        let config = meant::meant(&settings, &Place::Nowhere).unwrap();
+        let file = Place::Nowhere;
+        Loaded {
+            settings,
+            file,
+            config,
+        }
+    };
+    let trusting = loaded("listen = ['*:1']");
+    for before in [
+        "listen = ['*:1']\nallow_anonymous = true",
+        "listen = ['*:1']\npassword_file = 'p'",
+    ] {
+        let mut running = loaded(before);
+        running.take_over(&trusting).unwrap();
+        let listener = &running.config.listeners[0];
+        assert_eq!(listener.access.anonymous, Anonymous::Nobody);
+        // And so it stays.
+        running.take_over(&trusting).unwrap();
+        assert_eq!(
+            running.config.listeners[0].access.anonymous,
+            Anonymous::Nobody
+        );
+    }
+    let mut running = trusting.clone();
+    running.take_over(&trusting).unwrap();
+    assert_eq!(
+        running.config.listeners[0].access.anonymous,
+        Anonymous::ThisMachine
+    );
 }
 
 #[test]

@@ -193,8 +193,10 @@ impl<'f> Reader<'f> {
             Ok(listeners) => self.settings.listeners = listeners,
             Err(reason) => refuse(reason),
         }
-        let anonymous = &mut self.settings.defaults.allow_anonymous;
-        *anonymous = anonymous.or(Some(local == listener::Local::Only));
+        if local == listener::Local::Only {
+            let anonymous = &mut self.settings.defaults.allow_anonymous;
+            *anonymous = anonymous.or(Some(true));
+        }
         self.settings.listen = Some(Vec::new());
         self.settings.log = self.log.meant();
         self.settings.data_dir = self.persistence.directory();

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dunlin_auth::Anonymous;
+
 use super::*;
 use crate::server::config::error::Place;
 use crate::server::config::{Config, ListenAddress, Protocol, UserNameFrom, meant, toml_file};
@@ -76,7 +78,7 @@ fn addresses(config: &Config) -> Vec<String> {
 fn an_empty_file_serves_this_machine_with_mosquittos_own_defaults() {
     let config = config("");
     assert_eq!(addresses(&config), ["127.0.0.1:1883"]);
-    assert!(config.listeners[0].access.allow_anonymous);
+    assert_eq!(config.listeners[0].access.anonymous, Anonymous::Everybody);
     let limits = &config.limits;
     assert_eq!((limits.in_flight, limits.receive_maximum), (20, 20));
     assert_eq!(
@@ -110,22 +112,25 @@ fn a_port_on_the_command_line_counts_where_no_listener_is() {
 }
 
 #[test]
-fn a_listener_lets_nobody_in_unless_that_is_said() {
-    assert!(
-        !config("listener 1883\n").listeners[0]
-            .access
-            .allow_anonymous
-    );
-    assert!(
-        !config("listener 1883 127.0.0.1\n").listeners[0]
-            .access
-            .allow_anonymous
-    );
-    assert!(
-        config("listener 1883\nallow_anonymous true\n").listeners[0]
-            .access
-            .allow_anonymous
-    );
+fn a_listener_lets_this_machine_in_unless_more_is_said() {
+    let cases = [
+        ("listener 1883\n", Anonymous::ThisMachine),
+        ("listener 1883 127.0.0.1\n", Anonymous::Everybody),
+        (
+            "listener 1883\nallow_anonymous true\n",
+            Anonymous::Everybody,
+        ),
+        ("listener 1883\nallow_anonymous false\n", Anonymous::Nobody),
+        ("listener 1883\npassword_file p\n", Anonymous::Nobody),
+        ("listener 1883\nacl_file a\n", Anonymous::Nobody),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(
+            config(text).listeners[0].access.anonymous,
+            expected,
+            "{text}"
+        );
+    }
 }
 
 #[test]
@@ -146,7 +151,7 @@ fn a_docker_container_for_zigbee2mqtt() {
         access.password_file.as_deref(),
         Some(Path::new("/mosquitto/config/password.txt"))
     );
-    assert!(!access.allow_anonymous);
+    assert_eq!(access.anonymous, Anonymous::Nobody);
 }
 
 #[test]
@@ -161,6 +166,8 @@ fn the_web_socket_block_of_a_stock_file() {
     let tls = listener.tls.as_ref().unwrap();
     assert_eq!(tls.cafile.as_deref(), Some(Path::new("/etc/ca.pem")));
     assert!(!tls.require_certificate);
+    assert_eq!(listener.access.anonymous, Anonymous::ThisMachine);
+    assert_eq!(listener.origins, ["local"]);
 }
 
 #[test]
@@ -187,7 +194,8 @@ fn per_listener_settings_belong_to_their_listeners() {
     let [local, remote] = &config.listeners[..] else {
         panic!("{:?}", config.listeners)
     };
-    assert!(local.access.allow_anonymous && !remote.access.allow_anonymous);
+    assert_eq!(local.access.anonymous, Anonymous::Everybody);
+    assert_eq!(remote.access.anonymous, Anonymous::Nobody);
     assert_eq!(local.access.password_file, None);
     assert_eq!(remote.access.acl_file, None);
     assert_eq!(remote.max_connections, Some(100));
@@ -196,7 +204,7 @@ fn per_listener_settings_belong_to_their_listeners() {
     let text = text.replace("per_listener_settings true\n", "");
     let shared = self::config(&text);
     for listener in &shared.listeners {
-        assert!(listener.access.allow_anonymous);
+        assert_eq!(listener.access.anonymous, Anonymous::Everybody);
         assert_eq!(
             listener.access.acl_file.as_deref(),
             Some(Path::new("local.acl"))
