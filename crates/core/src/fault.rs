@@ -124,6 +124,9 @@ pub enum Ending {
     /// The rules have changed, and the Client is known no more.
     #[error("the Client is no longer authorized")]
     GrantWithdrawn,
+    /// Where it comes from, its Client or its user is banned from now on.
+    #[error("the Client is banned")]
+    Banned,
     /// Re-authentication has failed.
     #[error("re-authentication failed: {0}")]
     NoLongerAuthenticated(ReasonCode),
@@ -153,6 +156,8 @@ impl Ending {
             Ending::KeepAliveTimeout => ReasonCode::KeepAliveTimeout,
             Ending::ConnectTimeout | Ending::GrantExpired => ReasonCode::MaximumConnectTime,
             Ending::GrantWithdrawn => ReasonCode::NotAuthorized,
+            // DISCONNECT does not have Banned. [MQTT-3.14.2-1]
+            Ending::Banned => ReasonCode::AdministrativeAction,
             Ending::TakenOver => ReasonCode::SessionTakenOver,
             Ending::LogFull | Ending::OutputFull | Ending::ReceiveBuffersFull => {
                 ReasonCode::QuotaExceeded

@@ -229,6 +229,7 @@ impl Reactor {
         let id = self.table.rename(id).expect("the caller has looked it up");
         let connection = self.table.get_mut(id).expect("just renamed");
         connection.phase = Phase::Lingering(self.config.linger.bytes);
+        connection.permit = None;
         connection.paused = self.config.linger.bytes == 0;
         connection.blocked &= connection.layers.is_some();
         connection.queued = false; // The entry on the ready list has the old id.
@@ -268,12 +269,36 @@ impl Reactor {
     /// handler hears no more of it. `None` if it was invalid already. The new reactor starts
     /// afresh: neither paused, nor blocked.
     pub fn detach(&mut self, id: ConnectionId) -> Option<Transport> {
-        let Connection { stream, layers, .. } = self.remove(id)?;
+        let Connection {
+            stream,
+            layers,
+            permit,
+            ..
+        } = self.remove(id)?;
         let registry = self.poll.registry();
         let gone = registry.deregister(&mut SourceFd(&stream.as_raw_fd()));
         gone.expect("a registered connection can be deregistered");
         self.counters.detached += 1;
-        Some(Transport { stream, layers })
+        Some(Transport {
+            stream,
+            layers,
+            permit,
+        })
+    }
+
+    /// The connections whose address is banned, now that the rules of the [`Admission`](crate::Admission)
+    /// are others.
+    pub fn banned(&self) -> Vec<ConnectionId> {
+        let is_banned = |connection: &Connection| {
+            connection
+                .permit
+                .as_ref()
+                .is_some_and(|permit| permit.is_banned())
+        };
+        let all = self.table.iter();
+        all.filter(|(_, connection)| is_banned(connection))
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// Takes over a connection. Bytes that wait in the kernel, or its end, are delivered by the
@@ -286,7 +311,12 @@ impl Reactor {
         if self.counters.open >= maximum {
             return Err(AttachError::MaximumConnections { maximum });
         }
-        let id = self.insert(transport.stream, transport.layers)?;
+        let Transport {
+            stream,
+            layers,
+            permit,
+        } = transport;
+        let id = self.insert(stream, layers, permit)?;
         self.counters.attached += 1;
         Ok(id)
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{Address, ConnectionId, LayerError, ListenerId, Peer};
+use crate::{Address, ConnectionId, Denial, LayerError, ListenerId, Peer};
 
 /// Receives what happens in a turn.
 ///
@@ -69,6 +69,9 @@ pub enum Closed {
     /// A layer ended the connection, as the peer broke its protocol, or was not let in.
     #[error(transparent)]
     Layer(LayerError),
+    /// A proxy said where the connection comes from, and it is not let in.
+    #[error("turned away: {0}")]
+    Denied(Denial),
     /// Anything else that the kernel reported.
     #[error("connection failed: {0}")]
     Failed(io::Error),
@@ -97,6 +100,14 @@ pub enum Refused {
         peer: Address,
         /// The configured maximum.
         maximum: usize,
+    },
+    /// The connection was closed at once.
+    #[error("connection from {peer} closed: {denial}")]
+    Denied {
+        /// Who was turned away.
+        peer: Address,
+        /// Why.
+        denial: Denial,
     },
     /// EMFILE. Accepting goes on when a connection is freed, or after 100 ms.
     #[error("the process has as many open files as its limit allows (see `ulimit -n`)")]

@@ -54,6 +54,7 @@
 //! | `handler` | what a reactor tells its owner |
 //! | `id` | [`ConnectionId`], [`ListenerId`] |
 //! | `bind` | binding listening sockets
+//! | `admission` | how many connections are let in, how fast, and from where; `address_range` |
 //! | `listener` | accepting, and its patience when the system is exhausted |
 //! | `table` | the dense table of connections, and what is known about each |
 //! | `layers` | what lies between a socket and MQTT: detection by the first byte, the PROXY header, TLS, WebSocket |
@@ -66,6 +67,8 @@
 //! | `waker` | waking a reactor from another thread |
 //! | `mailbox` | bounded-by-backlog batches between shards |
 
+mod address_range;
+mod admission;
 mod bind;
 mod commands;
 mod config;
@@ -85,6 +88,8 @@ pub mod tls;
 mod transport;
 mod waker;
 
+pub use address_range::{AddressRange, NoRange, counted_as};
+pub use admission::{Admission, AdmissionRules, Denial, DenialCounters, Permit};
 pub use bind::{ListenError, ListeningSocket, Place, bind, bind_unix};
 pub use commands::{WriteState, Written};
 pub use config::{LingerConfig, ReactorConfig, ReactorCounters};

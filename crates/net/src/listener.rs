@@ -19,7 +19,7 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
     doors: Vec<Door>,
-    /// Accepting failed for want of a resource: nothing is accepted until then.
+    /// Accepting failed for want of a resource, or was too fast: nothing is accepted until then.
     suspended_until: Option<Instant>,
 }
 
@@ -121,6 +121,11 @@ impl Listeners {
         if let Some(door) = self.doors.get_mut(position) {
             door.ready = true;
         }
+    }
+
+    /// Nothing is to be accepted before `end`.
+    pub(crate) fn suspend_until(&mut self, end: Instant) {
+        self.suspended_until = Some(end);
     }
 
     /// A connection ended: what accepting lacked may be there now.

@@ -12,7 +12,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
@@ -20,7 +20,10 @@ use quinn::{
 };
 use rustls::pki_types::CertificateDer;
 
-use crate::{Address, Carrier, ListenerId, Peer, TlsServer, TlsSession, TlsVersion, Transport};
+use crate::{
+    Address, Admission, Carrier, ListenerId, Peer, Permit, TlsServer, TlsSession, TlsVersion,
+    Transport,
+};
 
 /// QUIC connections at the same time.
 const CONNECTIONS: usize = 10_000;
@@ -46,7 +49,8 @@ pub enum QuicError {
 }
 
 /// Serves MQTT over QUIC on `socket` from a thread of its own, as long as the process runs. Each
-/// connection is given to `deliver` with who is at its other end; attach it to a reactor.
+/// connection that `admission` lets in is given to `deliver` with who is at its other end; attach it to
+/// a reactor.
 ///
 /// # Errors
 /// [`QuicError`].
@@ -54,6 +58,7 @@ pub fn serve(
     socket: UdpSocket,
     listener: ListenerId,
     tls: TlsServer,
+    admission: Admission,
     deliver: impl Fn(Transport, Peer) + Send + Sync + 'static,
 ) -> Result<(), QuicError> {
     socket.set_nonblocking(true)?;
@@ -71,6 +76,7 @@ pub fn serve(
         listener,
         local,
         tls,
+        admission,
         deliver,
     });
     thread::Builder::new()
@@ -83,6 +89,7 @@ struct Door<F> {
     listener: ListenerId,
     local: SocketAddr,
     tls: TlsServer,
+    admission: Admission,
     deliver: F,
 }
 
@@ -121,6 +128,11 @@ async fn accept<F: Fn(Transport, Peer) + Send + Sync + 'static>(
             let _ = incoming.retry();
             continue;
         }
+        let from = Some(Address::Ip(incoming.remote_address()));
+        let Ok(permit) = door.admission.admit(door.listener, from, Instant::now()) else {
+            incoming.refuse();
+            continue;
+        };
         // Files may have been read again meanwhile.
         let Ok(config) = server_config(&door.tls) else {
             incoming.refuse();
@@ -132,7 +144,7 @@ async fn accept<F: Fn(Transport, Peer) + Send + Sync + 'static>(
                 let connected = tokio::time::timeout(PATIENCE, connecting).await;
                 if let Ok(Ok(connection)) = connected {
                     // What goes wrong with a connection is the end of it, and of nothing else.
-                    let _ = carry(&connection, &door).await;
+                    let _ = carry(&connection, &door, permit).await;
                     connection.close(VarInt::from_u32(0), b"");
                 }
             });
@@ -141,13 +153,18 @@ async fn accept<F: Fn(Transport, Peer) + Send + Sync + 'static>(
 }
 
 /// Makes a pipe of the first stream of `connection`, and carries bytes until either end is done.
-async fn carry<F: Fn(Transport, Peer)>(connection: &Connection, door: &Door<F>) -> io::Result<()> {
+async fn carry<F: Fn(Transport, Peer)>(
+    connection: &Connection,
+    door: &Door<F>,
+    permit: Permit,
+) -> io::Result<()> {
     let accepted = tokio::time::timeout(PATIENCE, connection.accept_bi()).await;
     let (mut to_client, mut from_client) = accepted??;
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let ours = tokio::net::UnixStream::from_std(ours)?;
-    (door.deliver)(Transport::from_pipe(theirs)?, peer(connection, door));
+    let transport = Transport::from_pipe(theirs)?.with_permit(permit);
+    (door.deliver)(transport, peer(connection, door));
     let (mut from_broker, mut to_broker) = ours.into_split();
     // When the client has ended its stream, or is lost, the pipe ends with this task.
     let inwards = tokio::spawn(async move {

@@ -21,8 +21,9 @@ use crate::linger::Linger;
 use crate::listener::Listeners;
 use crate::table::{Connection, Phase, Table};
 use crate::{
-    Accepted, Address, Carrier, Closed, ConnectionId, Handler, ListenError, ListenerOptions,
-    ListeningSocket, Peer, ReactorConfig, ReactorCounters, Refused, Waker,
+    Accepted, Address, Admission, Carrier, Closed, ConnectionId, Handler, ListenError,
+    ListenerOptions, ListeningSocket, Peer, Permit, Proxies, ReactorConfig, ReactorCounters,
+    Refused, Waker,
 };
 
 /// Connections have their index as token; these two count from the other end.
@@ -54,6 +55,7 @@ pub struct Reactor {
     reading: Vec<ConnectionId>,
     pub(crate) listeners: Listeners,
     pub(crate) linger: Linger,
+    admission: Admission,
     waker: Waker,
     pub(crate) counters: ReactorCounters,
     pub(crate) config: ReactorConfig,
@@ -80,10 +82,17 @@ impl Reactor {
             reading: Vec::new(),
             listeners: Listeners::default(),
             linger: Linger::new(config.linger.time),
+            admission: Admission::default(),
             waker,
             counters: ReactorCounters::default(),
             config,
         })
+    }
+
+    /// Accepts what `admission` lets in, which other reactors may share.
+    #[must_use]
+    pub fn with_admission(self, admission: Admission) -> Self {
+        Self { admission, ..self }
     }
 
     /// What other threads wake this reactor with.
@@ -309,7 +318,14 @@ impl Reactor {
         self.encoded.clear();
         let (mut scratch, mut plain) = (mem::take(&mut self.scratch), mem::take(&mut self.plain));
         plain.clear();
-        let mqtt = layers.receive(&mut scratch[..count], &mut plain, &mut self.encoded);
+        let mut mqtt = layers.receive(&mut scratch[..count], &mut plain, &mut self.encoded);
+        if let (Some(permit), Some(address)) = (&mut connection.permit, layers.behind_proxy())
+            && let Err(denial) = permit.identify(address, Instant::now())
+        {
+            self.counters.refused += 1;
+            layers.end(Closed::Denied(denial));
+            mqtt = &[];
+        }
         let ended = layers.have_ended();
         if ended {
             // `received` and `closed` do not come in the same turn.
@@ -377,6 +393,9 @@ impl Reactor {
                 if self.listeners.suspended() {
                     return;
                 }
+                if let Some(end) = self.admission.closed_until(Instant::now()) {
+                    return self.listeners.suspend_until(end);
+                }
                 match self.listeners.accept(position) {
                     Some(Ok((stream, peer))) => self.admit(position, stream, peer, handler),
                     Some(Err(cause)) => {
@@ -402,7 +421,7 @@ impl Reactor {
         let admitted = if self.counters.open >= maximum {
             Err(Refused::MaximumConnections { peer, maximum })
         } else {
-            self.settle(stream, peer, &options).map_err(Refused::Failed)
+            self.settle(stream, peer, &options)
         };
         match admitted {
             Ok((id, local)) => {
@@ -427,6 +446,23 @@ impl Reactor {
         stream: Socket,
         peer: Address,
         options: &Arc<ListenerOptions>,
+    ) -> Result<(ConnectionId, Address), Refused> {
+        let known = match options.proxies {
+            Proxies::None => Some(peer),
+            Proxies::Always => None,
+        };
+        let permit = self.admission.admit(options.id, known, Instant::now());
+        let permit = permit.map_err(|denial| Refused::Denied { peer, denial })?;
+        self.settle_permitted(stream, peer, options, permit)
+            .map_err(Refused::Failed)
+    }
+
+    fn settle_permitted(
+        &mut self,
+        stream: Socket,
+        peer: Address,
+        options: &Arc<ListenerOptions>,
+        permit: Permit,
     ) -> io::Result<(ConnectionId, Address)> {
         let local = match peer {
             Address::Ip(_) => {
@@ -444,7 +480,8 @@ impl Reactor {
             carrier: Carrier::Stream,
             tls: None,
         };
-        let id = self.insert(stream, Some(Layers::new(options, peer)))?;
+        let layers = Layers::new(options, peer);
+        let id = self.insert(stream, Some(layers), Some(Box::new(permit)))?;
         Ok((id, local))
     }
 
@@ -453,9 +490,11 @@ impl Reactor {
         &mut self,
         stream: Socket,
         layers: Option<Box<Layers>>,
+        permit: Option<Box<Permit>>,
     ) -> io::Result<ConnectionId> {
         let token = token(self.table.next_id());
         let mut connection = Connection::new(stream, layers);
+        connection.permit = permit;
         let interest = match &connection.layers {
             Some(layers) if !layers.unsent().is_empty() => {
                 connection.blocked = true;

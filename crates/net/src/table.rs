@@ -1,4 +1,4 @@
-//! The dense table of connections, and what the reactor knows about each: two dozen bytes, and no
+//! The dense table of connections, and what the reactor knows about each: a few dozen bytes, and no
 //! buffer.
 
 use std::io;
@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use socket2::Socket;
 
 use crate::layers::Layers;
-use crate::{Closed, ConnectionId};
+use crate::{Closed, ConnectionId, Permit};
 
 /// One connection of the reactor.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(crate) struct Connection {
     pub(crate) stream: Socket,
     /// What lies between the socket and MQTT, if anything.
     pub(crate) layers: Option<Box<Layers>>,
+    /// Its place among those that may be there, if it came in by a listener and has not ended.
+    pub(crate) permit: Option<Box<Permit>>,
     pub(crate) phase: Phase,
     /// The kernel may hold bytes, or an end, that we have not read. Events come on the edge only,
     /// so this is set by an event and cleared by a read that shows the kernel's buffer drained.
@@ -47,6 +49,7 @@ impl Connection {
         Self {
             stream,
             layers,
+            permit: None,
             phase: Phase::Open,
             unread: false,
             hung_up: false,
@@ -130,6 +133,15 @@ impl Table {
         Some((id, slot.connection.as_mut()?))
     }
 
+    /// All connections.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
+        let slots = (0..).zip(&self.slots);
+        slots.filter_map(|(index, slot)| {
+            let id = ConnectionId::new(index, slot.generation);
+            Some((id, slot.connection.as_ref()?))
+        })
+    }
+
     /// Takes the connection out; its index is free from now on.
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
         let slot = self.slot(id)?;
@@ -159,6 +171,6 @@ mod tests {
 
     #[test]
     fn a_connection_costs_some_dozen_bytes() {
-        assert!(size_of::<Slot>() <= 40, "{}", size_of::<Slot>());
+        assert!(size_of::<Slot>() <= 48, "{}", size_of::<Slot>());
     }
 }

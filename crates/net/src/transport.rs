@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use socket2::Socket;
 
+use crate::Permit;
 use crate::layers::Layers;
 
 /// An open socket, with its layers, that belongs to no reactor: what [`Reactor::detach`](crate::Reactor::detach)
@@ -15,6 +16,7 @@ use crate::layers::Layers;
 pub struct Transport {
     pub(crate) stream: Socket,
     pub(crate) layers: Option<Box<Layers>>,
+    pub(crate) permit: Option<Box<Permit>>,
 }
 
 impl Transport {
@@ -28,7 +30,17 @@ impl Transport {
         Ok(Self {
             stream: stream.into(),
             layers: None,
+            permit: None,
         })
+    }
+
+    /// With the place that it has taken among those that may be there.
+    #[must_use]
+    pub fn with_permit(self, permit: Permit) -> Self {
+        Self {
+            permit: Some(Box::new(permit)),
+            ..self
+        }
     }
 
     /// One end of a pair of Unix sockets, whose other end somebody of this process has.
@@ -40,6 +52,7 @@ impl Transport {
         Ok(Self {
             stream: OwnedFd::from(stream).into(),
             layers: None,
+            permit: None,
         })
     }
 }
@@ -54,6 +67,7 @@ impl TryFrom<std::os::unix::net::UnixStream> for Transport {
         Ok(Self {
             stream: std::os::fd::OwnedFd::from(stream).into(),
             layers: None,
+            permit: None,
         })
     }
 }

@@ -13,8 +13,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use dunlin_net::{
-    Accepted, Carrier, ClientCertificates, Closed, ConnectionId, Handler, ListenerId, Peer,
-    Reactor, ReactorConfig, TlsServer, Transport, quic,
+    Accepted, Admission, Carrier, ClientCertificates, Closed, ConnectionId, Handler, ListenerId,
+    Peer, Reactor, ReactorConfig, TlsServer, Transport, quic,
 };
 use quinn::crypto::rustls::QuicClientConfig;
 
@@ -68,10 +68,16 @@ fn set_up(authority: &Authority, clients: ClientCertificates) -> (SocketAddr, Re
     let address = socket.local_addr().unwrap();
     let (pipes, echoed) = channel();
     let (peers, known) = channel();
-    quic::serve(socket, ListenerId(3), tls, move |pipe, peer| {
-        peers.send(peer).unwrap();
-        pipes.send(pipe).unwrap();
-    })
+    quic::serve(
+        socket,
+        ListenerId(3),
+        tls,
+        Admission::default(),
+        move |pipe, peer| {
+            peers.send(peer).unwrap();
+            pipes.send(pipe).unwrap();
+        },
+    )
     .unwrap();
     echo(echoed);
     (address, known)

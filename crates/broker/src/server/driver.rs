@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dunlin_core::{Command, Event, Input, LogRoom, Origin, PeerMessage, Shard, ShardId, Timestamp};
 use dunlin_net::mailbox::Receiver;
@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use super::auth::Authentication;
 use super::clock::Clock;
 use super::durable::{self, Journal};
-use super::log;
+use super::log::{self, Ration};
 use super::mail::{Mail, Post};
 use super::report::{Report, ShardReport};
 
@@ -60,6 +60,7 @@ struct ShardSide {
     authentication: Arc<Authentication>,
     /// Where connections come from that have not come through CONNECT, and may move.
     origins: HashMap<dunlin_core::ConnectionId, Origin>,
+    turned_away: Ration,
 }
 
 impl Driver {
@@ -81,6 +82,7 @@ impl Driver {
                 writable: Vec::new(),
                 authentication,
                 origins: HashMap::new(),
+                turned_away: Ration::default(),
             },
             journal: None,
             letters,
@@ -209,7 +211,13 @@ impl Driver {
                         self.side.tell(Input::Publish { message });
                     }
                 }
-                Mail::Limit(limits) => self.side.tell(Input::Limit { limits: &limits }),
+                Mail::Limit(limits) => {
+                    self.side.tell(Input::Limit { limits: &limits });
+                    for id in self.reactor.banned() {
+                        let connection = core_id(id);
+                        self.side.tell(Input::Banned { connection });
+                    }
+                }
                 Mail::Stop => stop = true,
             }
         }
@@ -431,6 +439,14 @@ impl ShardSide {
         }
     }
 
+    /// Says that a connection was not let in; not each time.
+    fn turned_away(&mut self, cause: &dyn std::fmt::Display) {
+        match self.turned_away.take(Instant::now()) {
+            Some(unsaid) => tracing::warn!(unsaid, "a connection was turned away: {cause}"),
+            None => tracing::debug!("a connection was turned away: {cause}"),
+        }
+    }
+
     fn now(&mut self) -> Timestamp {
         *self.now.get_or_insert_with(|| self.clock.now())
     }
@@ -481,8 +497,12 @@ impl Handler for ShardSide {
 
     fn closed(&mut self, connection: dunlin_net::ConnectionId, cause: &Closed) {
         self.origins.remove(&core_id(connection));
-        if let Closed::Layer(error) = cause {
-            tracing::debug!(connection = %connection, "connection ended: {error}");
+        match cause {
+            Closed::Layer(error) => {
+                tracing::debug!(connection = %connection, "connection ended: {error}");
+            }
+            Closed::Denied(denial) => self.turned_away(denial),
+            _ => {}
         }
         self.tell(Input::Lost {
             connection: core_id(connection),
@@ -492,7 +512,7 @@ impl Handler for ShardSide {
     fn woken(&mut self) {}
 
     fn refused(&mut self, _: dunlin_net::ListenerId, cause: &Refused) {
-        tracing::debug!("a connection was turned away: {cause}");
+        self.turned_away(cause);
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow};
 use dunlin_net::{
-    ClientCertificates, ListenError, ListenerId, ListenerOptions, ListeningSocket, Origins, Place,
-    Proxies, Reactor, TlsError, TlsServer, TlsSettings,
+    Admission, ClientCertificates, ListenError, ListenerId, ListenerOptions, ListeningSocket,
+    Origins, Place, Proxies, Reactor, TlsError, TlsServer, TlsSettings,
 };
 
 use super::config::{
@@ -129,9 +129,10 @@ impl Listeners {
 
     /// Leaves the sockets to the reactors: nobody is accepted any more once these stop listening.
     /// QUIC is served from now on, too.
-    pub(super) fn release(&mut self, posts: &[Post]) -> anyhow::Result<()> {
+    pub(super) fn release(&mut self, posts: &[Post], admission: &Admission) -> anyhow::Result<()> {
         self.doors.clear();
-        self.quic.drain(..).try_for_each(|door| door.serve(posts))
+        let mut doors = self.quic.drain(..);
+        doors.try_for_each(|door| door.serve(posts, admission))
     }
 
     /// Where they listen.

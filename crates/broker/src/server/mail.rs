@@ -45,7 +45,7 @@ pub(super) enum Mail {
     Measure(std::sync::mpsc::Sender<ShardReport>),
     /// Publish these messages of the broker's own.
     Publish(Vec<Message>),
-    /// Keep to these limits from now on.
+    /// Keep to these limits from now on; whose address is banned by now is to be disconnected.
     Limit(Arc<Limits>),
     /// End all connections, and then the thread.
     Stop,

@@ -28,7 +28,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
 use dunlin_core::{Shard, ShardId};
-use dunlin_net::{Place, Reactor, ReactorConfig};
+use dunlin_net::{Admission, Place, Reactor, ReactorConfig};
 
 pub(crate) use config::{Config, Loaded};
 pub(crate) use options::ServerOptions;
@@ -85,7 +85,7 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     listeners.watch_certificates()?;
     let shards = Shards::start(&config, &listeners, descriptors, rules)?;
     welcome(&listeners.places(), &config, shards.durable.as_ref())?;
-    listeners.release(&shards.posts)?;
+    listeners.release(&shards.posts, &shards.admission)?;
     let durability = shards.durable.as_ref().map_or("none", Durable::promise);
     let sys = SysThread::start(config.sys_interval, durability, shards.posts.clone())?;
     let bridges = bridges.start(&shards.posts)?;
@@ -96,6 +96,7 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
         listeners,
         sys,
         authentication: Arc::clone(&shards.authentication),
+        admission: shards.admission.clone(),
         posts: shards.posts.clone(),
     };
     shards.serve(signals, running, bridges)
@@ -116,6 +117,7 @@ struct Shards {
     posts: Vec<Post>,
     report: Arc<Mutex<Report>>,
     authentication: Arc<Authentication>,
+    admission: Admission,
     /// Without it, everything is in memory.
     durable: Option<Durable>,
 }
@@ -129,7 +131,8 @@ impl Shards {
     ) -> anyhow::Result<Self> {
         let count = config.shards;
         let seed = random_seed()?;
-        let report = Arc::new(Mutex::new(Report::new(count)));
+        let admission = Admission::new(config.admission.clone());
+        let report = Arc::new(Mutex::new(Report::new(count, admission.clone())));
         let reactor_config = ReactorConfig {
             maximum_connections: (descriptors.saturating_sub(64) / count).max(16),
             ..ReactorConfig::default()
@@ -139,6 +142,7 @@ impl Shards {
         let mut boxes = Vec::new();
         for _ in 0..count {
             let reactor = Reactor::new(reactor_config.clone()).context("cannot start a reactor")?;
+            let reactor = reactor.with_admission(admission.clone());
             let (post, letters) = dunlin_net::mailbox::mailbox(reactor.waker());
             reactors.push(reactor);
             posts.push(post);
@@ -178,6 +182,7 @@ impl Shards {
             posts,
             report,
             authentication,
+            admission,
             durable,
         })
     }

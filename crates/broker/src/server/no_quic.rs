@@ -1,7 +1,7 @@
 //! In the place of `quic`, where that is not built.
 
 use anyhow::bail;
-use dunlin_net::{ListenerOptions, Place};
+use dunlin_net::{Admission, ListenerOptions, Place};
 
 use super::mail::Post;
 
@@ -13,7 +13,7 @@ impl QuicDoor {
         bail!("this program was built without QUIC")
     }
 
-    pub(super) fn serve(self, _: &[Post]) -> anyhow::Result<()> {
+    pub(super) fn serve(self, _: &[Post], _: &Admission) -> anyhow::Result<()> {
         match self {}
     }
 }

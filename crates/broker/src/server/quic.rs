@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, bail};
-use dunlin_net::{ListenerId, ListenerOptions, Peer, Place, TlsServer, Transport};
+use dunlin_net::{Admission, ListenerId, ListenerOptions, Peer, Place, TlsServer, Transport};
 
 use super::driver::origin;
 use super::mail::{Mail, Post};
@@ -32,7 +32,7 @@ impl QuicDoor {
     }
 
     /// Gives its connections to the shards, from now on and as long as the process runs.
-    pub(super) fn serve(self, posts: &[Post]) -> anyhow::Result<()> {
+    pub(super) fn serve(self, posts: &[Post], admission: &Admission) -> anyhow::Result<()> {
         let posts = posts.to_vec();
         let next = AtomicUsize::new(0);
         let deliver = move |transport: Transport, peer: Peer| {
@@ -47,7 +47,8 @@ impl QuicDoor {
         if let Ok(address) = self.socket.local_addr() {
             tracing::info!(%address, "serving QUIC");
         }
-        dunlin_net::quic::serve(self.socket, self.listener, self.tls, deliver)?;
+        let admission = admission.clone();
+        dunlin_net::quic::serve(self.socket, self.listener, self.tls, admission, deliver)?;
         Ok(())
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use dunlin_net::Admission;
+
 use super::auth::Authentication;
 use super::config::Loaded;
 use super::listeners::Listeners;
@@ -18,6 +20,7 @@ pub(super) struct Running {
     pub(super) listeners: Listeners,
     pub(super) sys: SysThread,
     pub(super) authentication: Arc<Authentication>,
+    pub(super) admission: Admission,
     pub(super) posts: Vec<Post>,
 }
 
@@ -57,6 +60,7 @@ impl Running {
         self.log.set(&config.log);
         self.listeners.take_over(config);
         self.sys.set_interval(config.sys_interval);
+        self.admission.set_rules(config.admission.clone());
         let limits = Arc::new(config.limits.clone());
         for post in &self.posts {
             let _ = post.send(&mut vec![Mail::Limit(Arc::clone(&limits))]);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use dunlin_core::{Counters, DropReason, Gauges};
-use dunlin_net::ReactorCounters;
+use dunlin_net::{Admission, ReactorCounters};
 
 /// What one shard has to report.
 #[derive(Clone, Copy, Default)]
@@ -43,14 +43,16 @@ impl ShardReport {
 /// What each shard has reported last.
 pub(super) struct Report {
     shards: Vec<ShardReport>,
+    admission: Admission,
     /// How many have reported since somebody asked.
     answered: usize,
 }
 
 impl Report {
-    pub(super) fn new(shards: usize) -> Self {
+    pub(super) fn new(shards: usize, admission: Admission) -> Self {
         Report {
             shards: vec![ShardReport::default(); shards],
+            admission,
             answered: 0,
         }
     }
@@ -84,6 +86,12 @@ impl fmt::Display for Report {
             f,
             "  connections: {open} open, {} opened, {refused} turned away",
             all.connections_opened
+        )?;
+        let denials = self.admission.denials();
+        writeln!(
+            f,
+            "  not let in: {} for the number of all, {} for that of an address, {} too fast from an address, {} banned",
+            denials.full, denials.address_full, denials.address_too_fast, denials.banned
         )?;
         writeln!(
             f,

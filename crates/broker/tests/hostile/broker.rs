@@ -43,9 +43,7 @@ impl Broker {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("hostile-{}-{number}.toml", std::process::id());
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        // Its own messages would be counted with those of Clients.
-        let config = format!("sys_interval = 0\n{config}");
-        std::fs::write(&path, config).expect("a folder for temporary files");
+        write(&path, config);
         let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
             .args(["-p", "0", "--durability", "none", "-c"])
             .arg(&path)
@@ -128,6 +126,12 @@ impl Broker {
         found.unwrap_or_else(|| panic!("the log has no line with {parts:?}"))
     }
 
+    /// Gives it another configuration, and has it read that.
+    pub(crate) fn reconfigure(&self, config: &str) {
+        write(&self.config, config);
+        self.hang_up();
+    }
+
     /// Has it read files again.
     pub(crate) fn hang_up(&self) {
         self.signal(rustix::process::Signal::HUP);
@@ -172,6 +176,12 @@ impl Broker {
             "{resident} bytes resident, {bytes} allowed"
         );
     }
+}
+
+fn write(path: &std::path::Path, config: &str) {
+    // Its own messages would be counted with those of Clients.
+    let config = format!("sys_interval = 0\n{config}");
+    std::fs::write(path, config).expect("a folder for temporary files");
 }
 
 impl Log {

@@ -9,6 +9,7 @@ use dunlin_packet::{
     ProtocolVersion, PubAck, Publish, QoS, ReasonCode, SubscriptionOptions, TopicFilter,
     encode_subscribe, split_frame,
 };
+use socket2::{Domain, Socket, Type};
 
 use crate::broker::{Broker, PATIENCE};
 
@@ -34,6 +35,26 @@ impl<'a> Options<'a> {
             properties: &[],
         }
     }
+
+    /// The CONNECT that says so.
+    fn connect(&self) -> Vec<u8> {
+        let mut properties = PropertiesBuf::new();
+        let given = self.properties.iter();
+        given.for_each(|&property| properties.push(property));
+        let connect = Connect {
+            version: self.version,
+            clean_start: self.clean_start,
+            keep_alive: 0,
+            client_id: self.client_id,
+            will: None,
+            user_name: None,
+            password: None,
+            properties: properties.as_properties(),
+        };
+        let mut bytes = Vec::new();
+        Packet::Connect(connect).encode(self.version, &mut bytes);
+        bytes
+    }
 }
 
 /// A connection to the broker.
@@ -47,7 +68,21 @@ impl Client {
     /// A connection on which nothing has been sent.
     #[track_caller]
     pub(crate) fn open(broker: &Broker) -> Self {
-        let stream = TcpStream::connect(broker.address).expect("the broker accepts");
+        Self::over(TcpStream::connect(broker.address).expect("the broker accepts"))
+    }
+
+    /// As [`open`](Self::open), from another address of this machine: 127.0.0.x.
+    #[track_caller]
+    pub(crate) fn open_from(last: u8, broker: &Broker) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let own = SocketAddr::from(([127, 0, 0, last], 0));
+        socket.bind(&own.into()).expect("all of 127/8 is here");
+        let connected = socket.connect(&broker.address.into());
+        connected.expect("the broker accepts");
+        Self::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         stream.set_write_timeout(Some(PATIENCE)).expect("a socket");
         stream.set_nodelay(true).expect("a socket");
@@ -67,27 +102,47 @@ impl Client {
     #[track_caller]
     pub(crate) fn connect_with(broker: &Broker, options: &Options<'_>) -> Self {
         let mut client = Self::open(broker);
-        client.version = options.version;
-        let mut properties = PropertiesBuf::new();
-        options
-            .properties
-            .iter()
-            .for_each(|&property| properties.push(property));
-        client.send_packet(&Packet::Connect(Connect {
-            version: options.version,
-            clean_start: options.clean_start,
-            keep_alive: 0,
-            client_id: options.client_id,
-            will: None,
-            user_name: None,
-            password: None,
-            properties: properties.as_properties(),
-        }));
-        client.expect(|packet| match packet {
+        client.send_connect(options);
+        client.expect_connack();
+        client
+    }
+
+    #[track_caller]
+    pub(crate) fn send_connect(&mut self, options: &Options<'_>) {
+        self.version = options.version;
+        self.send(&options.connect());
+    }
+
+    /// Sends CONNECT. The Reason Code of CONNACK; `None`: the broker closes the connection without.
+    #[track_caller]
+    pub(crate) fn attempt(&mut self, options: &Options<'_>) -> Option<ReasonCode> {
+        self.version = options.version;
+        // It may be closed already.
+        let _ = self.stream.write_all(&options.connect());
+        while self.received.len() < 4 {
+            if !self.read() {
+                return None;
+            }
+        }
+        Some(self.expect(|packet| match packet {
+            Packet::ConnAck(connack) => connack.reason,
+            other => panic!("{other:?} instead of CONNACK"),
+        }))
+    }
+
+    /// Whether the broker lets it in.
+    #[track_caller]
+    pub(crate) fn try_connect(&mut self, options: &Options<'_>) -> bool {
+        self.attempt(options) == Some(ReasonCode::Success)
+    }
+
+    /// The broker lets it in.
+    #[track_caller]
+    pub(crate) fn expect_connack(&mut self) {
+        self.expect(|packet| match packet {
             Packet::ConnAck(connack) => assert_eq!(connack.reason, ReasonCode::Success),
             other => panic!("{other:?} instead of CONNACK"),
         });
-        client
     }
 
     /// Our end of the connection.

@@ -1,6 +1,7 @@
 //! Clients that break the protocol or mean harm, against the broker as a process: the culprit's
 //! connection is closed for a named reason, nobody else notices, and memory stays bounded.
 
+mod admission;
 mod broker;
 mod client;
 mod flood;

@@ -152,6 +152,11 @@ pub enum Input<'a> {
         /// All of them.
         limits: &'a Limits,
     },
+    /// Nobody may come from where this connection does, from now on.
+    Banned {
+        /// Which.
+        connection: ConnectionId,
+    },
     /// Time has passed: what is due happens.
     Due,
     /// Ends all connections; CONNECT is refused from now on.
@@ -384,6 +389,7 @@ impl Shard {
             Input::Room(room) => self.log_room = room,
             Input::Publish { message } => self.publish_own(now, message),
             Input::Limit { limits } => self.limit(limits),
+            Input::Banned { connection } => self.close(now, connection, Ending::Banned),
             Input::Replay {
                 reader: Reader(wants),
                 messages,

@@ -190,6 +190,18 @@ impl Layers {
         Ok(&mut input[read.length - before..])
     }
 
+    /// Where the peer is, as far as a proxy has said so; it may be asked until MQTT begins.
+    pub(crate) fn behind_proxy(&self) -> Option<Address> {
+        let peer = &self.arrival.as_ref()?.peer;
+        peer.proxy.map(|_| peer.address)
+    }
+
+    /// Ends the connection for a reason of ours.
+    pub(crate) fn end(&mut self, cause: Closed) {
+        self.end = Some(cause);
+        self.stage = Stage::Over;
+    }
+
     /// Takes TLS off, if it is there or begins here.
     fn decrypt<'a>(
         &mut self,

@@ -2,8 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
-use dunlin_net::{ListenError, ListenerId, ListenerOptions, ReactorConfig, WriteState, bind};
+use dunlin_net::{
+    Admission, AdmissionRules, ListenError, ListenerId, ListenerOptions, Reactor, ReactorConfig,
+    WriteState, bind,
+};
 
 use crate::world::{LISTENER, World, read_exactly};
 
@@ -171,4 +175,59 @@ fn listeners_are_told_apart() {
     world.until("accepted", |world| world.heard.accepted.len() == 2);
     assert_eq!(world.heard.accepted[1].1.listener, ListenerId(8));
     assert_eq!(world.heard.accepted[1].1.local, address.into());
+}
+
+fn keeping_to(rules: AdmissionRules) -> (World, Admission) {
+    let admission = Admission::new(rules);
+    let world = World::default();
+    let reactor = world.reactor.with_admission(admission.clone());
+    (World { reactor, ..world }, admission)
+}
+
+#[test]
+fn what_comes_too_fast_waits_in_the_kernel() {
+    let (mut world, _) = keeping_to(AdmissionRules {
+        connect_rate: Some(4),
+        ..AdmissionRules::default()
+    });
+    let begin = Instant::now();
+    let _clients: Vec<_> = (0..8)
+        .map(|_| TcpStream::connect(world.address).unwrap())
+        .collect();
+    world.until("all accepted", |world| world.heard.accepted.len() == 8);
+    let took = begin.elapsed();
+    assert!(took >= Duration::from_millis(900), "{took:?}");
+    assert_eq!(world.heard.refused.len(), 0);
+}
+
+#[test]
+fn reactors_count_together_and_a_place_moves_with_its_connection() {
+    let (mut world, admission) = keeping_to(AdmissionRules {
+        connections: Some(1),
+        ..AdmissionRules::default()
+    });
+    let other = Reactor::new(ReactorConfig::default()).unwrap();
+    let mut other = other.with_admission(admission);
+    let (_client, id) = world.connect();
+    let moved = world.reactor.detach(id).unwrap();
+    let id = other.attach(moved).unwrap();
+    let mut second = TcpStream::connect(world.address).unwrap();
+    world.until("refused", |world| !world.heard.refused.is_empty());
+    assert!(world.heard.refused[0].contains("maximum of 1 connections"));
+    assert_eq!(second.read(&mut [0; 1]).unwrap(), 0);
+    // Also while it lingers for the peer's sake, its place is free.
+    other.close(id);
+    world.connect();
+}
+
+#[test]
+fn those_whose_address_is_banned_by_now_are_known() {
+    let (mut world, admission) = keeping_to(AdmissionRules::default());
+    let (_client, id) = world.connect();
+    assert_eq!(world.reactor.banned(), []);
+    admission.set_rules(AdmissionRules {
+        banned: vec!["127.0.0.0/8".parse().unwrap()],
+        ..AdmissionRules::default()
+    });
+    assert_eq!(world.reactor.banned(), [id]);
 }

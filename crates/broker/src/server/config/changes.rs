@@ -136,9 +136,10 @@ pub(super) fn take_over(running: &mut Settings, new: &Settings) {
     }
 }
 
-/// Takes over who may come in, and what holds for them.
+/// Takes over who may come in, and how many.
 fn take_over_access(running: &mut ListenerSettings, new: &ListenerSettings) {
     running.allow_anonymous = new.allow_anonymous;
     running.password_file.clone_from(&new.password_file);
     running.acl_file.clone_from(&new.acl_file);
+    running.max_connections = new.max_connections;
 }

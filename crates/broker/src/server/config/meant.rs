@@ -4,6 +4,7 @@ use std::ops::Not;
 
 use dunlin_auth::Anonymous;
 use dunlin_core::{Limits, ShardId};
+use dunlin_net::{AddressRange, AdmissionRules, ListenerId};
 use dunlin_packet::{QoS, TopicFilter};
 
 use super::address;
@@ -24,6 +25,7 @@ pub(super) fn meant(settings: &Settings, file: &Place) -> Result<Config, ConfigE
     let shards = shards.clamp(1, ShardId::MAXIMUM);
     let listeners = listeners(settings).map_err(wrong)?;
     Ok(Config {
+        admission: admission(settings, &listeners).map_err(wrong)?,
         listeners,
         shards,
         limits: limits(&settings.limits, shards),
@@ -73,6 +75,31 @@ fn listeners(settings: &Settings) -> Result<Vec<ListenerConfig>, Problem> {
             listener_meant(listener, &settings.authentication)
         })
         .collect()
+}
+
+/// How many connections are let in, how fast, and from where.
+fn admission(settings: &Settings, listeners: &[ListenerConfig]) -> Result<AdmissionRules, Problem> {
+    let bounds = &settings.admission;
+    let banned = settings.bans.addresses.iter().map(|range| {
+        range
+            .parse::<AddressRange>()
+            .map_err(|wrong| Problem::Value {
+                key: "bans.addresses".to_owned(),
+                wrong: wrong.to_string(),
+            })
+    });
+    let of_listeners = (0..).zip(listeners).filter_map(|(number, listener)| {
+        let maximum = listener.max_connections?;
+        Some((ListenerId(number), maximum))
+    });
+    Ok(AdmissionRules {
+        connections: bounds.connections,
+        connections_of_listener: of_listeners.collect(),
+        connections_per_address: bounds.connections_per_address,
+        connect_rate: bounds.connect_rate,
+        connect_rate_per_address: bounds.connect_rate_per_address,
+        banned: banned.collect::<Result<_, _>>()?,
+    })
 }
 
 /// A listener with what it does not say itself taken from the defaults.

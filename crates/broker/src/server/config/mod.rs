@@ -44,6 +44,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dunlin_core::{Limits, Policy, Shard, ShardConfig, ShardId, Terms};
+use dunlin_net::AdmissionRules;
 
 pub(crate) use bridge::{
     BridgeConfig, BridgeDirection, BridgeNotifications, BridgeStart, BridgeTls, BridgeTopic,
@@ -66,6 +67,8 @@ use settings::Settings;
 pub(crate) struct Config {
     /// Where to listen; at least one.
     pub(crate) listeners: Vec<ListenerConfig>,
+    /// How many connections are let in, how fast, and from where.
+    pub(crate) admission: AdmissionRules,
     /// How many shards to run, from 1 to [`ShardId::MAXIMUM`].
     pub(crate) shards: usize,
     /// The limits of one shard: those of the process are shared out.

@@ -44,7 +44,6 @@ fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
             "use_user_name_as_client_id",
             access.use_user_name_as_client_id,
         ),
-        ("max_connections", listener.max_connections.is_some()),
         ("mount_point", listener.mount_point.is_some()),
     ])
 }

@@ -27,6 +27,8 @@ pub(super) struct Settings {
     pub(super) listeners: Vec<ListenerSettings>,
     pub(super) bridges: Vec<BridgeConfig>,
     pub(super) shards: Option<usize>,
+    pub(super) admission: AdmissionSettings,
+    pub(super) bans: BanSettings,
     /// Limits as written: those of the process are not shared out yet.
     pub(super) limits: Limits,
     pub(super) data_dir: Option<PathBuf>,
@@ -40,6 +42,21 @@ pub(super) struct Settings {
     pub(super) authentication: AuthenticationConfig,
     pub(super) user: Option<String>,
     pub(super) pid_file: Option<PathBuf>,
+}
+
+/// How many connections may come, and how fast, as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct AdmissionSettings {
+    pub(super) connections: Option<usize>,
+    pub(super) connections_per_address: Option<usize>,
+    pub(super) connect_rate: Option<u32>,
+    pub(super) connect_rate_per_address: Option<u32>,
+}
+
+/// Who is not let in, as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct BanSettings {
+    pub(super) addresses: Vec<String>,
 }
 
 /// A listener as written.
@@ -88,6 +105,8 @@ impl Default for Settings {
             listeners: Vec::new(),
             bridges: Vec::new(),
             shards: None,
+            admission: AdmissionSettings::default(),
+            bans: BanSettings::default(),
             limits: Limits::default(),
             data_dir: None,
             durability: Durability::default(),

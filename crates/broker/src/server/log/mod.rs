@@ -5,6 +5,7 @@
 
 mod destinations;
 mod events;
+mod ration;
 mod timestamp;
 
 use anyhow::anyhow;
@@ -14,6 +15,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
 
 pub(super) use events::{event, wants_events};
+pub(super) use ration::Ration;
 
 use super::config::{LogConfig, LogLevel};
 use super::options::Verbosity;

@@ -45,10 +45,6 @@ pub(super) fn take(name: &str, value: &str) -> Option<Verdict> {
             "what is in flight is counted in messages: max_inflight_messages",
         ),
         "memory_limit" => only_off(value, "memory is bounded by the keys of [limits]"),
-        "global_max_connections" => only_off(
-            value,
-            "connections are bounded for each listener: max_connections",
-        ),
         "max_topic_alias_broker" => {
             ignored("limits.topic_aliases_out holds for all listeners; it is 10")
         }

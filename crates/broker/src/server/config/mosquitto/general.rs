@@ -80,7 +80,8 @@ pub(super) fn take(reader: &mut Reader<'_>, name: &str, value: &str) -> Option<V
 
 /// Takes a limit.
 fn limit(reader: &mut Reader<'_>, name: &str, value: &str) -> Option<Verdict> {
-    let limits = &mut reader.settings.limits;
+    let settings = &mut reader.settings;
+    let limits = &mut settings.limits;
     Some(match name {
         "max_inflight_messages" => number_within(value, i64::MIN, 65_535).and_then(|count| {
             let unbounded = |count: i64| u16::try_from(count).ok().filter(|count| *count > 0);
@@ -126,6 +127,11 @@ fn limit(reader: &mut Reader<'_>, name: &str, value: &str) -> Option<Verdict> {
         "persistent_client_expiration" => duration(value).and_then(|seconds| {
             limits.session_expiry = seconds;
             ACCEPTED
+        }),
+        "global_max_connections" => number(value).and_then(|count| {
+            let bound = usize::try_from(count).ok().filter(|count| *count > 0);
+            settings.admission.connections = bound;
+            as_number(value, count)
         }),
         "global_max_clients" => number(value).and_then(|count| {
             if let Ok(count) = usize::try_from(count) {

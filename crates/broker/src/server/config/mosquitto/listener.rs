@@ -103,7 +103,8 @@ fn plain(listener: &mut Listener, name: &str, value: &str) -> Option<Verdict> {
             ACCEPTED
         }),
         "max_connections" => number(value).and_then(|count| {
-            settings.max_connections = usize::try_from(count).ok();
+            // 0 and less mean that there is no bound.
+            settings.max_connections = usize::try_from(count).ok().filter(|count| *count > 0);
             as_number(value, count)
         }),
         "max_qos" => number_within(value, 0, 2).and_then(|qos| {
