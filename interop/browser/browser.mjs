@@ -15,11 +15,13 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // A name for this machine that does not sound like it.
+  '--host-resolver-rules=MAP example.test 127.0.0.1',
 ];
 
 const PAGE = '<!doctype html><title>MQTT</title><script src="/mqtt.js"></script>';
 
-// Starts the browser. `page()` opens a page of its own; `close()` ends everything.
+// Starts the browser. `page(host)` opens a page of its own, from that host; `close()` ends everything.
 export async function start() {
   const profile = await mkdtemp(join(tmpdir(), 'dunlin-browser-'));
   const site = await serve();
@@ -31,9 +33,9 @@ export async function start() {
     acceptInsecureCerts: true,
   });
   return {
-    async page() {
+    async page(host = '127.0.0.1') {
       const page = await browser.newPage();
-      await page.goto(`http://127.0.0.1:${site.address().port}/`);
+      await page.goto(`http://${host}:${site.address().port}/`);
       return page;
     },
     async close() {

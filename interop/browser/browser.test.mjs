@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { start } from './browser.mjs';
+import { roundTrip } from './in-page.mjs';
 
 const ADDRESS = process.env.DUNLIN_ADDRESS;
 const SCHEMES = process.env.DUNLIN_CA ? ['ws', 'wss'] : ['ws'];
@@ -12,40 +13,6 @@ before(async () => {
   browser = await start();
 });
 after(() => browser.close());
-
-// Runs in the page: connects, subscribes, publishes `payloads` and gives what comes back.
-async function roundTrip(url, version, payloads) {
-  const client = mqtt.connect(url, {
-    protocolVersion: version,
-    protocolId: version === 3 ? 'MQIsdp' : 'MQTT',
-    clientId: `page-${Math.random().toString(16).slice(2, 10)}`,
-    username: 'somebody',
-    password: 'something',
-    reconnectPeriod: 0,
-    connectTimeout: 8000,
-  });
-  const topic = `browser/${Math.random()}`;
-  const received = [];
-  try {
-    await new Promise((resolve, reject) => {
-      client.on('connect', resolve);
-      client.on('error', reject);
-      client.on('close', () => reject(new Error('closed')));
-    });
-    const all = new Promise((resolve) => {
-      client.on('message', (_, payload, { qos }) => {
-        received.push([payload.toString(), qos]);
-        if (received.length === payloads.length) resolve();
-      });
-    });
-    await client.subscribeAsync(topic, { qos: 2 });
-    for (const [payload, qos] of payloads) await client.publishAsync(topic, payload, { qos });
-    await all;
-    return received;
-  } finally {
-    client.end(true);
-  }
-}
 
 for (const scheme of SCHEMES) {
   for (const version of [3, 4, 5]) {
@@ -58,12 +25,14 @@ for (const scheme of SCHEMES) {
         ['third', 2],
         ['long '.repeat(40_000), 1],
       ];
-      const received = await page.evaluate(
-        roundTrip,
-        `${scheme}://${ADDRESS}/mqtt`,
-        version,
-        payloads,
-      );
+      const options = {
+        protocolVersion: version,
+        protocolId: version === 3 ? 'MQIsdp' : 'MQTT',
+        username: 'somebody',
+        password: 'something',
+      };
+      const url = `${scheme}://${ADDRESS}/mqtt`;
+      const received = await page.evaluate(roundTrip, url, options, payloads);
       assert.deepEqual(received, payloads);
     });
   }

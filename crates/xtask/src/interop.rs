@@ -1,5 +1,9 @@
 //! The suites in `interop/`: clients that others wrote, each against a server of its own.
 
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
 use anyhow::Context;
 
 use crate::command::Task;
@@ -72,10 +76,34 @@ pub(crate) fn mqttjs_websocket() -> anyhow::Result<Tally> {
     against_server("mqttjs-websocket", suite)
 }
 
-/// MQTT.js in a browser, over WebSocket with and without TLS.
+/// MQTT.js in a browser, over WebSocket with and without TLS; and with nothing but a stock block of
+/// a `mosquitto.conf`.
 pub(crate) fn browser() -> anyhow::Result<Tally> {
     install::program("chromium", &["chromium"])?;
-    against_tls_server("browser", node("interop/browser")?)
+    let suite = node("interop/browser")?;
+    if std::env::var(ADDRESS).is_ok() {
+        return against_server("browser", suite);
+    }
+    let folder = certificates()?;
+    let stock = stock_server(&folder)?;
+    let suite = suite
+        .env("DUNLIN_STOCK_ADDRESS", stock.address())
+        .env("DUNLIN_STOCK_LOG", stock.log());
+    let result = with_certificates("browser", suite, &folder);
+    finish(stock, result)
+}
+
+/// A `dunlin` with the file `interop/browser/mosquitto.conf`, but for its port.
+fn stock_server(folder: &Path) -> anyhow::Result<Server> {
+    let block = workspace::root().join("interop/browser/mosquitto.conf");
+    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let mut text = fs::read_to_string(block)?.replace("8883", &port.to_string());
+    for name in ["ca.pem", "server.pem", "server.key"] {
+        text = text.replace(name, &folder.join(name).display().to_string());
+    }
+    let config = folder.join("mosquitto.conf");
+    fs::write(&config, text)?;
+    Server::start_with("stock", &["-v", "-c", as_text(&config)?])
 }
 
 /// paho-mqtt and Mosquitto's tools over TLS, with and without certificates of their own.
@@ -126,43 +154,61 @@ fn rumqttc_cargo(subcommand: &str) -> Task {
 }
 
 /// Runs a suite against a `dunlin` that has a certificate, made by `dunlin tls`; that asks for one
-/// on a second port, and stands behind a proxy on a third.
+/// on a second port, stands behind a proxy on a third, and for a password on a fourth.
 fn against_tls_server(name: &str, suite: Task) -> anyhow::Result<Tally> {
     if std::env::var(ADDRESS).is_ok() {
         return against_server(name, suite);
     }
+    with_certificates(name, suite, &certificates()?)
+}
+
+/// A folder with an authority, a certificate for the server and one for a Client.
+fn certificates() -> anyhow::Result<PathBuf> {
     steps::build().context("cannot build the server")?;
     let folder = workspace::interop_target().join("tls");
     let made = Task::new(workspace::server()).args(["tls", "init"]);
     made.args([&folder]).run_quietly()?;
     let made = Task::new(workspace::server()).args(["tls", "client", "alice"]);
     made.args([&folder]).run_quietly()?;
+    Ok(folder)
+}
+
+fn with_certificates(name: &str, suite: Task, folder: &Path) -> anyhow::Result<Tally> {
     let file = |name: &str| folder.join(name);
+    let passwords = file("passwords");
+    let made = Task::new(workspace::server()).args(["passwd", "-c", "-b"]);
+    let made = made.args([&passwords]).args(["alice", "secret"]);
+    made.run_quietly()?;
     let config = file("dunlin.toml");
     let text = format!(
         "allow_anonymous = true\ntls.certfile = {:?}\ntls.keyfile = {:?}\n\n[[listener]]\naddress = '127.0.0.1:0'\n\n\
          [[listener]]\naddress = '127.0.0.1:0'\ntls.cafile = {:?}\ntls.require_certificate = true\n\n\
-         [[listener]]\naddress = '127.0.0.1:0'\nproxy_protocol = true\n",
+         [[listener]]\naddress = '127.0.0.1:0'\nproxy_protocol = true\n\n\
+         [[listener]]\naddress = '127.0.0.1:0'\nallow_anonymous = false\npassword_file = {passwords:?}\n",
         file("server.pem"),
         file("server.key"),
         file("ca.pem"),
     );
-    std::fs::write(&config, text)?;
-    let config = config
-        .to_str()
-        .context("the path of the workspace is no text")?;
-    let mut server = Server::start_with(name, &["-v", "-c", config])?;
+    fs::write(&config, text)?;
+    let mut server = Server::start_with(name, &["-v", "-c", as_text(&config)?])?;
     let certified = server.next_address()?;
     let proxied = server.next_address()?;
+    let protected = server.next_address()?;
     let suite = suite
         .env(ADDRESS, server.address())
         .env("DUNLIN_CERTIFIED_ADDRESS", certified)
         .env("DUNLIN_PROXIED_ADDRESS", proxied)
+        .env("DUNLIN_PROTECTED_ADDRESS", protected)
         .env("DUNLIN_LOG", server.log())
         .env("DUNLIN_CA", file("ca.pem"))
         .env("DUNLIN_CERTIFICATE", file("alice.pem"))
         .env("DUNLIN_KEY", file("alice.key"));
     finish(server, suite.run())
+}
+
+fn as_text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str()
+        .context("the path of the workspace is no text")
 }
 
 /// Runs a suite against the broker that the user names, or against a `dunlin` started for it.

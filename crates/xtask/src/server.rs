@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, PipeReader, Write};
+use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -16,8 +17,8 @@ use crate::workspace;
 /// How long the server may take to say where it listens.
 const START_DEADLINE: Duration = Duration::from_secs(10);
 
-/// What the server prints before its first address.
-const ANNOUNCEMENT: &str = "listening on 127.0.0.1:";
+/// What the server prints before an address.
+const ANNOUNCEMENT: &str = "listening on ";
 
 /// A `dunlin` process of the release build, on a port of its own choice; killed when dropped.
 pub(crate) struct Server {
@@ -80,7 +81,7 @@ impl Server {
     pub(crate) fn next_address(&mut self) -> anyhow::Result<String> {
         let Ok(port) = self.ports.recv_timeout(START_DEADLINE) else {
             bail!(
-                "dunlin printed no \"{ANNOUNCEMENT}PORT\" within {START_DEADLINE:?}\n{}",
+                "dunlin printed no \"{ANNOUNCEMENT}127.0.0.1:PORT\" within {START_DEADLINE:?}\n{}",
                 self.end()
             );
         };
@@ -155,9 +156,10 @@ fn copy_output(output: PipeReader, mut log: File, found: &mpsc::Sender<u16>) {
 }
 
 fn announced_port(line: &str) -> Option<u16> {
-    let (_, rest) = line.split_once(ANNOUNCEMENT)?;
-    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
-    digits.parse().ok()
+    let (_, place) = line.split_once(ANNOUNCEMENT)?;
+    let place = place.split(' ').next()?;
+    let address: SocketAddrV4 = place.parse().ok()?;
+    Some(address.port())
 }
 
 #[cfg(test)]
@@ -170,6 +172,7 @@ mod tests {
             announced_port("info listening on 127.0.0.1:41883 (mqtt)"),
             Some(41883)
         );
+        assert_eq!(announced_port("listening on 0.0.0.0:8883"), Some(8883));
         assert_eq!(announced_port("listening on [::1]:1883"), None);
     }
 }

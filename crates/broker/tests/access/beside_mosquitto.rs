@@ -2,6 +2,8 @@
 //!
 //! `cargo xtask test access-mosquitto` runs these.
 
+use std::net::TcpListener;
+
 use dunlin_packet::ReasonCode;
 
 use crate::client::{Client, Who};
@@ -243,6 +245,99 @@ fn rules_mean_the_same() {
         );
         assert_eq!(ours, theirs, "{acl}");
     }
+}
+
+/// Files as an installation has them; `PORT` is its port.
+const INSTALLATION: [(&str, &str); 3] = [
+    (
+        "mosquitto.conf",
+        "# Place your local configuration in conf.d\nuser root\npersistence true\npersistence_location ./\n\
+         log_dest stderr\nlog_type error\nlog_type warning\nlistener PORT\nallow_anonymous false\n\
+         include_dir conf.d\n",
+    ),
+    (
+        "conf.d/access.conf",
+        "password_file passwords\nacl_file acl\nmax_packet_size 1000\nmax_queued_messages 100\n",
+    ),
+    (
+        "acl",
+        "topic read news/#\nuser paul\ntopic home/#\ntopic deny home/safe\n\
+         pattern write dev/%c/state\npattern read dev/%c/command\n",
+    ),
+];
+
+/// What its Clients see.
+fn life(server: &Server) -> Vec<String> {
+    let tries = [
+        Publish("home/a"),
+        Publish("home/safe"),
+        Publish("dev/c/state"),
+        Publish("dev/d/state"),
+        Publish("news/a"),
+    ];
+    let clients = [
+        Who::user("paul", "a pbkdf2"),
+        Who::user("sven", "a sha512"),
+        Who::user("paul", "wrong"),
+        Who::user("nobody", "a pbkdf2"),
+        Who::client("c"),
+    ];
+    let clients = clients.map(|who| Who {
+        client_id: "c",
+        ..who
+    });
+    let mut seen: Vec<_> = clients.map(|who| outcomes(server, who, &tries)).concat();
+    let mut paul = Client::connect(server.address, clients[0]);
+    let mut sven = Client::connect(
+        server.address,
+        Who {
+            client_id: "d",
+            ..clients[1]
+        },
+    );
+    for filter in ["#", "home/#", "$SYS/broker/version"] {
+        seen.push(format!("{filter}: {}", paul.subscribe(filter)));
+    }
+    sven.publish("dev/d/state");
+    sven.publish("home/of/paul");
+    paul.publish("home/of/paul");
+    seen.push(format!("{:?}", paul.topics_until_now()));
+    paul.publish_with("home/kept", true);
+    let mut again = Client::connect(
+        server.address,
+        Who {
+            client_id: "e",
+            ..clients[0]
+        },
+    );
+    again.subscribe("home/+");
+    seen.push(format!("{:?}", again.topics_until_now()));
+    seen
+}
+
+#[test]
+#[ignore = "needs mosquitto: cargo xtask test access-mosquitto"]
+fn an_installation_moves_by_another_command() {
+    let users = [
+        ("paul", "a pbkdf2", "sha512-pbkdf2"),
+        ("sven", "a sha512", "sha512"),
+    ];
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr();
+    let address = port.unwrap();
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("conf.d")).unwrap();
+    for (name, text) in INSTALLATION {
+        folder.write(name, &text.replace("PORT", &address.port().to_string()));
+    }
+    folder.passwords("passwords", &users);
+    let mosquitto = Server::command("mosquitto", folder, address);
+    let theirs = life(&mosquitto);
+    let (theirs_end, folder) = mosquitto.stop();
+    let dunlin = Server::command(env!("CARGO_BIN_EXE_dunlin"), folder, address);
+    let ours = life(&dunlin);
+    let (ours_end, _folder) = dunlin.stop();
+    assert_eq!(ours, theirs);
+    assert_eq!((ours_end, theirs_end), (Some(0), Some(0)));
 }
 
 #[test]

@@ -59,16 +59,23 @@ impl Server {
             "listener {} 127.0.0.1\nuser root\n{config}\n",
             address.port()
         );
-        let path = folder.write("mosquitto.conf", &config);
-        let mut child = Command::new("mosquitto")
-            .args(["-v", "-c", &path])
+        folder.write("mosquitto.conf", &config);
+        Self::command("mosquitto", folder, address)
+    }
+
+    /// `PROGRAM -v -c mosquitto.conf`, within the folder, to whose file this address belongs.
+    pub(crate) fn command(program: &str, folder: Folder, address: SocketAddr) -> Self {
+        let mut child = Command::new(program)
+            .args(["-v", "-c", "mosquitto.conf"])
+            .current_dir(folder.path(""))
+            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("mosquitto is installed");
+            .expect("the program is installed");
         let log = lines(child.stderr.take().unwrap());
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < deadline, "mosquitto does not listen");
+            assert!(Instant::now() < deadline, "{program} does not listen");
             std::thread::yield_now();
         }
         Server {
@@ -77,6 +84,13 @@ impl Server {
             log,
             folder,
         }
+    }
+
+    /// Ends it as an operator does; gives its exit code, and the folder.
+    pub(crate) fn stop(mut self) -> (Option<i32>, Folder) {
+        self.signal("TERM");
+        let code = self.child.wait().unwrap().code();
+        (code, std::mem::replace(&mut self.folder, Folder::new()))
     }
 
     /// Waits for a line of the log with all of these in it, after those that were waited for.
