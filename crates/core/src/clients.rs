@@ -17,7 +17,7 @@ use crate::session::{
 };
 use crate::settlement::{Settlement, Ticket};
 use crate::time::Timestamp;
-use crate::timers::Timers;
+use crate::timers::{Timer, Timers};
 
 /// What one shard knows of its Clients.
 pub(crate) struct Clients {
@@ -68,6 +68,9 @@ struct TooLarge;
 impl Clients {
     /// Bytes that are read back for a Session at a time.
     const READ_AHEAD: usize = 64 * 1024;
+    /// What waits for a Session is looked through once in so many seconds at most, for what has
+    /// expired.
+    const EXPIRY_PACE: u32 = 10;
 
     pub(crate) fn new(
         limits: Limits,
@@ -198,7 +201,7 @@ impl Clients {
     /// Forgets a connection and what waited to be written to it.
     pub(crate) fn remove_connection(&mut self, id: ConnectionId) {
         if let Some(mut connection) = self.connections.remove(id) {
-            let timer = crate::timers::Timer::Connection(id.index() as u32);
+            let timer = Timer::Connection(id.index() as u32);
             self.timers
                 .set(timer, &mut connection.deadline, Timestamp::NEVER);
             self.counters.connections_closed += 1;
@@ -251,10 +254,10 @@ impl Clients {
             if delivery.qos == QoS::AtMostOnce && !self.limits.queue_qos0 {
                 return self.drop_delivery(id, delivery, DropReason::NotConnected);
             }
-            return self.enqueue(id, delivery);
+            return self.enqueue(now, id, delivery);
         };
         if session.has_queue() || !self.may_send(id, connection, delivery.qos) {
-            return self.enqueue(id, delivery);
+            return self.enqueue(now, id, delivery);
         }
         self.send_delivery(now, id, connection, delivery);
     }
@@ -279,7 +282,13 @@ impl Clients {
                 && self.pending_output < self.limits.all_output_bytes)
     }
 
-    fn enqueue(&mut self, id: SessionId, delivery: Delivery) {
+    fn enqueue(&mut self, now: Timestamp, id: SessionId, delivery: Delivery) {
+        let is_full = |outgoing: &crate::session::Outgoing| {
+            outgoing.is_full(delivery.size(), &self.limits) && outgoing.next_expiry() <= now
+        };
+        if self.sessions[id].outgoing.as_deref().is_some_and(is_full) {
+            self.expire_queue(now, id);
+        }
         let full = self.waiting_bytes + delivery.size() > self.limits.waiting_bytes;
         let is_connected = self.sessions[id].connection.is_some();
         let place = match self.is_in_log(id, &delivery) {
@@ -305,6 +314,38 @@ impl Clients {
                 self.drop_delivery(id, delivery, DropReason::QueueFull);
             }
         }
+        self.watch_expiry(id);
+    }
+
+    /// What waits for a Session is looked through when some of it has expired; a long queue not at
+    /// once for each message of it.
+    pub(crate) fn watch_expiry(&mut self, id: SessionId) {
+        let Clients {
+            sessions, timers, ..
+        } = self;
+        if let Some(outgoing) = &mut sessions[id].outgoing {
+            let next = outgoing.next_expiry();
+            let next = next.round_up_to_seconds(Self::EXPIRY_PACE);
+            let due_at = outgoing.expiry_due_at();
+            if next < *due_at {
+                timers.set(Timer::Queue(id), due_at, next);
+            }
+        }
+    }
+
+    /// Ends what has expired while it waited for a Session: it takes room in the queue, and on disk.
+    pub(crate) fn expire_queue(&mut self, now: Timestamp, id: SessionId) {
+        let Some(outgoing) = &mut self.sessions[id].outgoing else {
+            return;
+        };
+        let due_at = outgoing.expiry_due_at();
+        self.timers.set(Timer::Queue(id), due_at, Timestamp::NEVER);
+        for delivery in self.change_queue(id, |outgoing| outgoing.take_expired(now)) {
+            self.counters.expired += 1;
+            self.end_delivery(id, &delivery);
+        }
+        self.watch_expiry(id);
+        self.tidy(id);
     }
 
     /// Changes the queue of a Session, if it has one, and keeps the account of its memory.
@@ -694,7 +735,9 @@ impl Clients {
             return;
         };
         session.forget_rarities();
-        if let Some(outgoing) = session.outgoing.take_if(|outgoing| outgoing.is_empty()) {
+        if let Some(mut outgoing) = session.outgoing.take_if(|outgoing| outgoing.is_empty()) {
+            let due_at = outgoing.expiry_due_at();
+            self.timers.set(Timer::Queue(id), due_at, Timestamp::NEVER);
             self.waiting_bytes -= outgoing.memory_bytes();
             self.queues.put(outgoing);
         }

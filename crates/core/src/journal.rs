@@ -123,6 +123,8 @@ pub struct Parked {
     pub qos: QoS,
     /// The RETAIN flag that the Client will see.
     pub retain: bool,
+    /// When the message expires; not earlier, and up to a second later.
+    pub expires_at: Timestamp,
     /// The Subscription Identifiers.
     pub subscription_ids: SubscriptionIds,
 }

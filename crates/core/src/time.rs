@@ -38,6 +38,16 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(u64::from(seconds) * 1000))
     }
 
+    /// The first multiple of so many seconds since the epoch that is not before this point.
+    #[must_use]
+    pub fn round_up_to_seconds(self, seconds: u32) -> Self {
+        let unit = u64::from(seconds) * 1000;
+        match self.0.checked_next_multiple_of(unit) {
+            Some(millis) => Timestamp(millis),
+            None => Timestamp::NEVER,
+        }
+    }
+
     /// This point minus a number of seconds; the epoch at the earliest.
     #[must_use]
     pub fn before_seconds(self, seconds: u32) -> Self {

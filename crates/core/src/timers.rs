@@ -14,6 +14,8 @@ pub(crate) enum Timer {
     Will(SessionId),
     /// The Session Expiry Interval has passed.
     Session(SessionId),
+    /// Something that waits for a Session has expired.
+    Queue(SessionId),
 }
 
 /// A set of deadlines. Each timer is in it at most once, and its owner knows the deadline that it

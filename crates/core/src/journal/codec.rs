@@ -30,6 +30,7 @@
 //!   22    GroupQueued    group, message, size
 //!   23    GroupDone      group, message
 //!   24    Adopted        session, parked, group
+//!   25    Queued         session, when it expires, parked
 //!
 //!   flags of a message   bits 0-1 QoS, 2 RETAIN, 3 expires, 4 crosses, 5 publisher, 6 properties
 //!   parked               message, flags (bits 0-1 QoS, 2 RETAIN, from 3 on the number of
@@ -143,6 +144,11 @@ impl Record {
             Record::Unsubscribed { session, filter } => {
                 out.kind(12).number(session.as_u64());
                 out.text(filter);
+            }
+            Record::Queued { session, parked } if parked.expires_at != Timestamp::NEVER => {
+                out.kind(25).number(session.as_u64());
+                out.number(parked.expires_at.as_millis());
+                out.parked(parked);
             }
             Record::Queued { session, parked } => {
                 out.kind(13).number(session.as_u64());
@@ -324,6 +330,18 @@ impl Record {
                 parked: from.parked()?,
                 group: from.group()?,
             },
+            25 => {
+                let session = from.log_id()?;
+                let expires_at = Timestamp::from_millis(from.number()?);
+                let parked = from.parked()?;
+                Record::Queued {
+                    session,
+                    parked: Parked {
+                        expires_at,
+                        ..parked
+                    },
+                }
+            }
             other => return Err(CodecError::Kind(other)),
         };
         match from.0 {
@@ -529,6 +547,7 @@ impl<'a> Reader<'a> {
             size,
             qos: Self::qos(flags)?,
             retain: flags & RETAIN != 0,
+            expires_at: Timestamp::NEVER,
             subscription_ids,
         })
     }
@@ -620,6 +639,7 @@ mod tests {
             size: 70_000,
             qos: QoS::ExactlyOnce,
             retain: true,
+            expires_at: Timestamp::NEVER,
             subscription_ids: SubscriptionIds::Many(Box::new(vec![1, 268_435_455])),
         };
         let one = Parked {
@@ -685,6 +705,13 @@ mod tests {
                 id: 7,
             },
             Record::Unsubscribed { session, filter },
+            Record::Queued {
+                session,
+                parked: Parked {
+                    expires_at: Timestamp::from_millis(1_700_000_000_000),
+                    ..one.clone()
+                },
+            },
             Record::Queued {
                 session,
                 parked: one,
@@ -777,7 +804,9 @@ mod tests {
         let queued = [13, 0xac, 0x02, 0x40, 0x0a, 0xb0, 0x02, 9];
         let decoded = Record::decode(None, &queued).unwrap();
         let expected = "Queued { session: LogId(300), parked: Parked { message: MessageId(64), \
-                        size: 304, qos: ExactlyOnce, retain: false, subscription_ids: One(9) } }";
+                        size: 304, qos: ExactlyOnce, retain: false, \
+                        expires_at: Timestamp(18446744073709551615), \
+                        subscription_ids: One(9) } }";
         assert_eq!(format!("{decoded:?}"), expected);
     }
 }

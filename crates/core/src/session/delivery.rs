@@ -41,6 +41,7 @@ impl Delivery {
             size: u32::try_from(self.size()).unwrap_or(u32::MAX),
             qos: self.qos,
             retain: self.retain,
+            expires_at: self.message.expires_at(),
             subscription_ids: self.subscription_ids.clone(),
         }
     }

@@ -1,6 +1,7 @@
 //! The Session: what the broker remembers of a Client, with or without a connection.
 
 mod delivery;
+mod named;
 mod outgoing;
 mod subscriptions;
 

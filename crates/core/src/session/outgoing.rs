@@ -17,9 +17,11 @@ use std::collections::VecDeque;
 use dunlin_packet::{PacketId, QoS, ReasonCode};
 
 use super::delivery::{Delivery, GroupOrigin};
+use super::named::Named;
 use crate::journal::{MessageId, Parked};
 use crate::limits::Limits;
 use crate::message::Message;
+use crate::time::Timestamp;
 
 /// How far a message in flight has come.
 #[derive(Clone, Debug)]
@@ -41,7 +43,7 @@ pub(crate) struct InFlight {
 /// A delivery behind those that are held whole.
 enum Later {
     /// Its message is in the log.
-    Parked(Parked),
+    Named(Named),
     /// It is not, or not for this Session.
     Whole(Box<Delivery>),
 }
@@ -49,15 +51,22 @@ enum Later {
 impl Later {
     fn size(&self) -> usize {
         match self {
-            Later::Parked(parked) => parked.size as usize,
+            Later::Named(named) => named.size(),
             Later::Whole(delivery) => delivery.size(),
+        }
+    }
+
+    fn expires_at(&self) -> Timestamp {
+        match self {
+            Later::Named(named) => named.expires_at(),
+            Later::Whole(delivery) => delivery.message.expires_at(),
         }
     }
 
     /// What it takes of memory.
     fn memory(&self) -> usize {
         match self {
-            Later::Parked(_) => Place::PARKED,
+            Later::Named(_) => Place::PARKED,
             Later::Whole(delivery) => delivery.size(),
         }
     }
@@ -79,6 +88,23 @@ impl Place {
     pub(crate) const PARKED: usize = size_of::<Later>();
 }
 
+/// When something of what waits expires.
+struct Expiry {
+    /// Nothing does before that.
+    soonest: Timestamp,
+    /// When all of it is looked through.
+    due_at: Timestamp,
+}
+
+impl Default for Expiry {
+    fn default() -> Self {
+        Expiry {
+            soonest: Timestamp::NEVER,
+            due_at: Timestamp::NEVER,
+        }
+    }
+}
+
 /// The queue and the messages in flight of one Session.
 #[derive(Default)]
 pub(crate) struct Outgoing {
@@ -95,6 +121,7 @@ pub(crate) struct Outgoing {
     queued_bytes: usize,
     /// Bytes that this takes of memory.
     memory_bytes: usize,
+    expiry: Expiry,
     /// All queued deliveries before this place have QoS 1 or 2.
     first_qos0: usize,
     /// Consecutive Packet Identifiers from `first`.
@@ -161,9 +188,7 @@ impl Outgoing {
     /// Appends to the queue, within the limits.
     pub(crate) fn enqueue(&mut self, delivery: Delivery, place: Place, limits: &Limits) -> Queued {
         let size = delivery.size();
-        let full = self.queue.len() + self.later.len() >= limits.queued_messages
-            || self.queued_bytes + size > limits.queued_bytes;
-        let displaced = match full.then(|| self.take_oldest_qos0()) {
+        let displaced = match self.is_full(size, limits).then(|| self.take_oldest_qos0()) {
             None => None,
             Some(None) => return Queued::Full(delivery),
             Some(oldest) => oldest,
@@ -179,16 +204,23 @@ impl Outgoing {
         displaced.map_or(Queued::Kept, |(_, oldest)| Queued::Displaced(oldest))
     }
 
+    /// Whether a delivery of this size is one too many.
+    pub(crate) fn is_full(&self, size: usize, limits: &Limits) -> bool {
+        self.queue.len() + self.later.len() >= limits.queued_messages
+            || self.queued_bytes + size > limits.queued_bytes
+    }
+
     fn append(&mut self, delivery: Delivery, place: Place) {
         let size = delivery.size();
         self.queued_bytes += size;
+        self.expiry.soonest = self.expiry.soonest.min(delivery.message.expires_at());
         let park = match place {
             Place::Memory => false,
             Place::Log { held } => !self.later.is_empty() || self.queue.len() >= held,
             Place::LogAlone => true,
         };
         if park {
-            self.append_later(Later::Parked(delivery.parked()));
+            self.append_later(Later::Named(delivery.parked().into()));
         } else if self.later.is_empty() {
             self.memory_bytes += size;
             self.queue.push_back(delivery);
@@ -225,7 +257,7 @@ impl Outgoing {
         self.forget_later(&later);
         match later {
             Later::Whole(delivery) => Some((self.queue.len() + at, *delivery)),
-            Later::Parked(_) => None,
+            Later::Named(_) => None,
         }
     }
 
@@ -281,6 +313,51 @@ impl Outgoing {
         Some(delivery)
     }
 
+    // --------------------------------------------------------------------- expiry
+
+    /// Nothing of all that waits expires before that.
+    pub(crate) fn next_expiry(&self) -> Timestamp {
+        self.expiry.soonest
+    }
+
+    /// When all that waits is to be looked through for what has expired, to be set.
+    pub(crate) fn expiry_due_at(&mut self) -> &mut Timestamp {
+        &mut self.expiry.due_at
+    }
+
+    /// Takes out what has expired while it waited.
+    pub(crate) fn take_expired(&mut self, now: Timestamp) -> Vec<Delivery> {
+        let mut expired = Vec::new();
+        if now < self.expiry.soonest {
+            return expired;
+        }
+        for delivery in std::mem::take(&mut self.queue) {
+            if delivery.message.expires_at() > now {
+                self.queue.push_back(delivery);
+            } else {
+                self.queued_bytes -= delivery.size();
+                self.memory_bytes -= delivery.size();
+                expired.push(delivery);
+            }
+        }
+        self.first_qos0 = 0;
+        for later in std::mem::take(&mut self.later) {
+            if later.expires_at() > now {
+                self.later.push_back(later);
+                continue;
+            }
+            self.forget_later(&later);
+            expired.push(match later {
+                Later::Named(named) => named.absent(),
+                Later::Whole(delivery) => *delivery,
+            });
+        }
+        let queue = self.queue.iter().map(|it| it.message.expires_at());
+        let left = queue.chain(self.later.iter().map(Later::expires_at));
+        self.expiry.soonest = left.min().unwrap_or(Timestamp::NEVER);
+        expired
+    }
+
     // ------------------------------------------------------------------ read back
 
     /// The messages that are to be read now, if any: of what is in flight and has to be sent again,
@@ -299,13 +376,13 @@ impl Outgoing {
         if wanted.is_empty() && self.queue.len() < count.div_ceil(2) {
             let mut reserved = 0;
             for later in self.later.iter().take(count) {
-                let Later::Parked(parked) = later else { break };
-                reserved += parked.size as usize;
+                let Later::Named(named) = later else { break };
+                reserved += named.size();
                 if reserved > budget && !wanted.is_empty() {
-                    reserved -= parked.size as usize;
+                    reserved -= named.size();
                     break;
                 }
-                wanted.push(parked.message);
+                wanted.push(named.message);
             }
             self.reserved = reserved;
             self.memory_bytes += reserved;
@@ -334,22 +411,22 @@ impl Outgoing {
                 continue;
             }
             let is_next =
-                |later: &mut Later| matches!(later, Later::Parked(parked) if parked.message == id);
+                |later: &mut Later| matches!(later, Later::Named(named) if named.message == id);
             let Some(later) = self.later.pop_front_if(is_next) else {
                 continue;
             };
             self.forget_later(&later);
-            let Later::Parked(parked) = later else {
+            let Later::Named(named) = later else {
                 continue;
             };
             match message {
                 Some(message) => {
-                    let delivery = Delivery::of(parked, message);
+                    let delivery = named.with(message);
                     self.queued_bytes += delivery.size();
                     self.memory_bytes += delivery.size();
                     self.queue.push_back(delivery);
                 }
-                None => lost.push(Delivery::of(parked, Message::absent(id))),
+                None => lost.push(named.absent()),
             }
         }
         self.in_flight.iter_mut().for_each(|it| {
@@ -591,7 +668,7 @@ impl Outgoing {
         for delivery in queue.into_iter().rev() {
             self.memory_bytes -= delivery.size();
             let later = if is_in_log(&delivery) {
-                Later::Parked(delivery.parked())
+                Later::Named(delivery.parked().into())
             } else {
                 Later::Whole(Box::new(delivery))
             };
@@ -606,15 +683,15 @@ impl Outgoing {
 
     /// A message of the log was due.
     pub(crate) fn restore_parked(&mut self, parked: Parked) {
-        self.queued_bytes += parked.size as usize;
-        self.append_later(Later::Parked(parked));
+        let later = Later::Named(parked.into());
+        self.queued_bytes += later.size();
+        self.expiry.soonest = self.expiry.soonest.min(later.expires_at());
+        self.append_later(later);
     }
 
     /// A message was due no more.
     pub(crate) fn restore_done(&mut self, message: MessageId) {
-        self.remove_later(
-            |later| matches!(later, Later::Parked(parked) if parked.message == message),
-        );
+        self.remove_later(|later| matches!(later, Later::Named(named) if named.message == message));
     }
 
     fn remove_later(&mut self, is_it: impl Fn(&Later) -> bool) {
@@ -629,8 +706,8 @@ impl Outgoing {
     /// one subscription each.
     pub(crate) fn restore_taken(&mut self, taken: &Parked) {
         let is_it = |later: &Later| {
-            matches!(later, Later::Parked(parked) if parked.message == taken.message
-                && parked.subscription_ids == taken.subscription_ids)
+            matches!(later, Later::Named(named) if named.message == taken.message
+                && named.subscription_ids == taken.subscription_ids)
         };
         self.remove_later(is_it);
     }
@@ -696,29 +773,22 @@ impl Outgoing {
             });
         let later = self.later.iter().filter_map(|later| match later {
             Later::Whole(delivery) => Some(&**delivery),
-            Later::Parked(_) => None,
+            Later::Named(_) => None,
         });
         published.chain(&self.queue).chain(later)
     }
 
-    /// Those that are parked, oldest first.
-    pub(crate) fn parked(&self) -> impl Iterator<Item = &Parked> {
-        self.later.iter().filter_map(|later| match later {
-            Later::Parked(parked) => Some(parked),
-            Later::Whole(_) => None,
-        })
-    }
-
     /// How many deliveries have not reached the Client.
     pub(crate) fn due(&self) -> usize {
-        self.deliveries().count() + self.parked().count()
+        let is_named = |later: &&Later| matches!(later, Later::Named(_));
+        self.deliveries().count() + self.later.iter().filter(is_named).count()
     }
 
     /// The queue, oldest first, with what is in the log only named; the rest is left out.
     pub(crate) fn queued(&self, is_in_log: impl Fn(&Delivery) -> bool) -> Vec<Parked> {
         let park = |delivery: &Delivery| is_in_log(delivery).then(|| delivery.parked());
         let later = self.later.iter().filter_map(|later| match later {
-            Later::Parked(parked) => Some(parked.clone()),
+            Later::Named(named) => Some(named.into()),
             Later::Whole(delivery) => park(delivery),
         });
         self.queue.iter().filter_map(park).chain(later).collect()
@@ -734,6 +804,7 @@ impl Outgoing {
         self.later_qos0 = 0;
         self.reading = false;
         self.reserved = 0;
+        self.expiry.soonest = Timestamp::NEVER;
         let in_flight = std::mem::take(&mut self.in_flight).into_iter();
         let published = in_flight.filter_map(|in_flight| match in_flight.stage {
             Stage::Published(delivery) => Some(delivery),
@@ -742,10 +813,7 @@ impl Outgoing {
         let later = std::mem::take(&mut self.later).into_iter();
         let later = later.map(|later| match later {
             Later::Whole(delivery) => *delivery,
-            Later::Parked(parked) => {
-                let absent = Message::absent(parked.message);
-                Delivery::of(parked, absent)
-            }
+            Later::Named(named) => named.absent(),
         });
         published
             .chain(std::mem::take(&mut self.queue))
@@ -778,6 +846,7 @@ impl OutgoingPool {
         outgoing.begin_resending();
         outgoing.reading = false;
         outgoing.memory_bytes -= std::mem::take(&mut outgoing.reserved);
+        outgoing.expiry.soonest = Timestamp::NEVER;
         let queues = outgoing.queue.capacity().max(outgoing.later.capacity());
         let small = queues.max(outgoing.in_flight.capacity()) <= Self::CAPACITY;
         if self.0.len() < Self::KEPT && small {
@@ -801,6 +870,7 @@ mod tests {
             size: 1,
             qos: QoS::ExactlyOnce,
             retain: false,
+            expires_at: Timestamp::NEVER,
             subscription_ids: SubscriptionIds::None,
         };
         for (first, then, expected) in [

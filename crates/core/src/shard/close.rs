@@ -323,6 +323,7 @@ impl Shard {
             timers.set(Timer::Will(id), &mut will.due_at, Timestamp::NEVER);
         }
         if let Some(mut outgoing) = session.outgoing.take() {
+            timers.set(Timer::Queue(id), outgoing.expiry_due_at(), Timestamp::NEVER);
             self.clients.waiting_bytes -= outgoing.memory_bytes();
             for delivery in outgoing.drain() {
                 self.clients

@@ -493,6 +493,7 @@ impl Shard {
                     self.clients.counters.sessions_expired += 1;
                     self.end_session(now, session);
                 }
+                Timer::Queue(session) => self.clients.expire_queue(now, session),
             }
         }
     }

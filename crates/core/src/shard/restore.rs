@@ -282,6 +282,7 @@ impl Shard {
             self.enforce_grant(id);
         }
         self.rejoin(id);
+        self.clients.watch_expiry(id);
         self.clients.tidy(id);
     }
 

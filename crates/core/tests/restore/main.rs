@@ -5,6 +5,7 @@
 
 mod checkpoints;
 mod deliveries;
+mod expiry;
 mod groups;
 mod queues;
 mod sessions;
