@@ -68,9 +68,6 @@ struct TooLarge;
 impl Clients {
     /// Bytes that are read back for a Session at a time.
     const READ_AHEAD: usize = 64 * 1024;
-    /// What waits for a Session is looked through once in so many seconds at most, for what has
-    /// expired.
-    const EXPIRY_PACE: u32 = 10;
 
     pub(crate) fn new(
         limits: Limits,
@@ -284,7 +281,7 @@ impl Clients {
 
     fn enqueue(&mut self, now: Timestamp, id: SessionId, delivery: Delivery) {
         let is_full = |outgoing: &crate::session::Outgoing| {
-            outgoing.is_full(delivery.size(), &self.limits) && outgoing.next_expiry() <= now
+            outgoing.is_full(delivery.size(), &self.limits) && outgoing.expiry.may_have_come(now)
         };
         if self.sessions[id].outgoing.as_deref().is_some_and(is_full) {
             self.expire_queue(now, id);
@@ -317,19 +314,10 @@ impl Clients {
         self.watch_expiry(id);
     }
 
-    /// What waits for a Session is looked through when some of it has expired; a long queue not at
-    /// once for each message of it.
+    /// Lets what waits for a Session expire when its time comes.
     pub(crate) fn watch_expiry(&mut self, id: SessionId) {
-        let Clients {
-            sessions, timers, ..
-        } = self;
-        if let Some(outgoing) = &mut sessions[id].outgoing {
-            let next = outgoing.next_expiry();
-            let next = next.round_up_to_seconds(Self::EXPIRY_PACE);
-            let due_at = outgoing.expiry_due_at();
-            if next < *due_at {
-                timers.set(Timer::Queue(id), due_at, next);
-            }
+        if let Some(outgoing) = &mut self.sessions[id].outgoing {
+            outgoing.expiry.watch(&mut self.timers, Timer::Queue(id));
         }
     }
 
@@ -338,8 +326,7 @@ impl Clients {
         let Some(outgoing) = &mut self.sessions[id].outgoing else {
             return;
         };
-        let due_at = outgoing.expiry_due_at();
-        self.timers.set(Timer::Queue(id), due_at, Timestamp::NEVER);
+        outgoing.expiry.stop(&mut self.timers, Timer::Queue(id));
         for delivery in self.change_queue(id, |outgoing| outgoing.take_expired(now)) {
             self.counters.expired += 1;
             self.end_delivery(id, &delivery);
@@ -736,8 +723,7 @@ impl Clients {
         };
         session.forget_rarities();
         if let Some(mut outgoing) = session.outgoing.take_if(|outgoing| outgoing.is_empty()) {
-            let due_at = outgoing.expiry_due_at();
-            self.timers.set(Timer::Queue(id), due_at, Timestamp::NEVER);
+            outgoing.expiry.stop(&mut self.timers, Timer::Queue(id));
             self.waiting_bytes -= outgoing.memory_bytes();
             self.queues.put(outgoing);
         }

@@ -346,6 +346,8 @@ pub enum Record {
         message: MessageId,
         /// What it counts in the queue, in bytes.
         size: u32,
+        /// When it expires; not earlier, and up to a second later.
+        expires_at: Timestamp,
     },
     /// A message is due to a Shared Subscription no more.
     GroupDone {

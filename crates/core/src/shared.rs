@@ -12,13 +12,14 @@ use dunlin_packet::{QoS, SubscriptionOptions};
 use foldhash::fast::FixedState;
 
 use crate::id::ShardId;
-use crate::journal::{Durability, LogId, MessageId};
+use crate::journal::{Durability, LogId, MessageId, Record};
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::time::Timestamp;
+use crate::time::{Seconds, Timestamp};
+use crate::timers::Expiry;
 
 /// A Shared Subscription at home in this shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct GroupId(u32);
 
 /// A member, by its shard and that shard's number for the membership.
@@ -82,24 +83,79 @@ struct Group {
     /// Messages are being read back.
     reading: bool,
     queued_bytes: usize,
+    /// Of what waits in the queue.
+    expiry: Expiry,
     held_messages: usize,
     /// Messages of QoS 1 and 2 that members have, and which member.
     handed_out: BTreeMap<u64, (MemberKey, Message)>,
     last_sequence: u64,
 }
 
+/// A message of the log that is due to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) message: MessageId,
+    /// What it counts in the queue, in bytes.
+    pub(crate) size: u32,
+    expires: Seconds,
+}
+
+impl Due {
+    pub(crate) fn new(message: MessageId, size: u32, expires_at: Timestamp) -> Self {
+        let expires = expires_at.into();
+        Due {
+            message,
+            size,
+            expires,
+        }
+    }
+
+    pub(crate) fn of(message: &Message) -> Self {
+        let size = u32::try_from(message.size()).unwrap_or(u32::MAX);
+        Due::new(message.id(), size, message.expires_at())
+    }
+
+    /// When it expires, or up to a second later.
+    pub(crate) fn expires_at(self) -> Timestamp {
+        self.expires.into()
+    }
+
+    /// The fact that it is due.
+    pub(crate) fn record(self, group: LogId) -> Record {
+        Record::GroupQueued {
+            group,
+            message: self.message,
+            size: self.size,
+            expires_at: self.expires_at(),
+        }
+    }
+}
+
 /// A message that waits in a group.
 enum Waiting {
     Whole(Message),
-    /// It is in the log, and of this size.
-    Parked(MessageId, u32),
+    Parked(Due),
 }
 
 impl Waiting {
     fn size(&self) -> usize {
         match self {
             Waiting::Whole(message) => message.size(),
-            Waiting::Parked(_, size) => *size as usize,
+            Waiting::Parked(due) => due.size as usize,
+        }
+    }
+
+    fn expires_at(&self) -> Timestamp {
+        match self {
+            Waiting::Whole(message) => message.expires_at(),
+            Waiting::Parked(due) => due.expires_at(),
+        }
+    }
+
+    fn id(&self) -> MessageId {
+        match self {
+            Waiting::Whole(message) => message.id(),
+            Waiting::Parked(due) => due.message,
         }
     }
 
@@ -112,8 +168,8 @@ impl Waiting {
 pub(crate) struct RecordedGroup {
     pub(crate) log_id: LogId,
     pub(crate) name: Arc<str>,
-    /// The messages that are due to it, in order, and their sizes.
-    pub(crate) due: Vec<(MessageId, u32)>,
+    /// The messages that are due to it, in order.
+    pub(crate) due: Vec<Due>,
 }
 
 /// What a new member has changed.
@@ -195,14 +251,14 @@ impl Groups {
         &mut self,
         name: &Arc<str>,
         log_id: LogId,
-        queue: impl IntoIterator<Item = (MessageId, u32)>,
+        queue: impl IntoIterator<Item = Due>,
     ) -> GroupId {
         let id = self.add(name);
         let group = self.group_mut(id);
         group.log_id = log_id;
-        for (message, size) in queue {
+        for due in queue {
             let sequence = group.next_sequence();
-            group.enqueue(sequence, Waiting::Parked(message, size));
+            group.enqueue(sequence, Waiting::Parked(due));
         }
         id
     }
@@ -231,18 +287,20 @@ impl Groups {
         if !group.log_id.is_some() {
             return None;
         }
-        let waiting = group.queue.iter().map(|(sequence, waiting)| match waiting {
-            Waiting::Whole(message) if !message.is_due_durably() => (*sequence, MessageId::NONE, 0),
-            Waiting::Whole(message) => (*sequence, message.id(), message.size() as u32),
-            Waiting::Parked(id, size) => (*sequence, *id, *size),
+        let whole = |message: &Message| message.is_due_durably().then(|| Due::of(message));
+        let waiting = group.queue.iter().filter_map(|(sequence, waiting)| {
+            let due = match waiting {
+                Waiting::Whole(message) => whole(message),
+                Waiting::Parked(due) => Some(*due),
+            };
+            Some((*sequence, due?))
         });
         let handed_out = group.handed_out.iter();
-        let handed_out = handed_out
-            .map(|(sequence, (_, message))| (*sequence, message.id(), message.size() as u32));
+        let handed_out =
+            handed_out.filter_map(|(sequence, (_, message))| Some((*sequence, whole(message)?)));
         let mut due: Vec<_> = waiting.chain(handed_out).collect();
-        due.retain(|(_, id, _)| id.is_some());
-        due.sort_unstable();
-        let due = due.into_iter().map(|(_, id, size)| (id, size)).collect();
+        due.sort_unstable_by_key(|(sequence, _)| *sequence);
+        let due = due.into_iter().map(|(_, due)| due).collect();
         Some(RecordedGroup {
             log_id: group.log_id,
             name: group.name.clone(),
@@ -271,6 +329,27 @@ impl Groups {
             .collect()
     }
 
+    /// Gives up what has expired in a group while it waited.
+    pub(crate) fn expire(&mut self, now: Timestamp, id: GroupId, handouts: &mut Handouts) {
+        if let Some(group) = self.get_mut(id) {
+            group.expire(now, handouts);
+        }
+    }
+
+    /// When something of a group expires.
+    pub(crate) fn expiry(&mut self, id: GroupId) -> Option<&mut Expiry> {
+        self.get_mut(id).map(|group| &mut group.expiry)
+    }
+
+    fn get_mut(&mut self, id: GroupId) -> Option<&mut Group> {
+        self.slots.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    /// The group that a member belongs to.
+    pub(crate) fn of_member(&self, member: MemberKey) -> Option<GroupId> {
+        self.members.get(&member).copied()
+    }
+
     /// Messages that a group has asked for have been read. Gives how many are lost.
     pub(crate) fn read(
         &mut self,
@@ -279,7 +358,7 @@ impl Groups {
         messages: Vec<(MessageId, Option<Message>)>,
         handouts: &mut Handouts,
     ) -> usize {
-        let Some(group) = self.slots.get_mut(id.0 as usize).and_then(Option::as_mut) else {
+        let Some(group) = self.get_mut(id) else {
             return 0;
         };
         group.reading = false;
@@ -287,7 +366,7 @@ impl Groups {
         let mut places = group.queue.iter_mut();
         let mut found = Vec::new();
         for (wanted, message) in messages {
-            let is_it = |(_, waiting): &(&u64, &mut Waiting)| matches!(waiting, Waiting::Parked(id, _) if *id == wanted);
+            let is_it = |(_, waiting): &(&u64, &mut Waiting)| matches!(waiting, Waiting::Parked(due) if due.message == wanted);
             match (places.find(is_it), message) {
                 (Some((sequence, _)), Some(message)) => found.push((*sequence, message)),
                 (Some((sequence, _)), None) => {
@@ -324,6 +403,7 @@ impl Groups {
             queue: BTreeMap::new(),
             reading: false,
             queued_bytes: 0,
+            expiry: Expiry::default(),
             held_messages: self.held_messages,
             handed_out: BTreeMap::new(),
             last_sequence: 0,
@@ -498,10 +578,7 @@ impl Group {
         let sequence = self.next_sequence();
         let is_logged = self.log_id.is_some() && message.is_due_durably();
         let waiting = match is_logged && (!there || self.queue.len() >= self.held_messages) {
-            true => Waiting::Parked(
-                message.id(),
-                u32::try_from(message.size()).unwrap_or(u32::MAX),
-            ),
+            true => Waiting::Parked(Due::of(message)),
             false => Waiting::Whole(message.clone()),
         };
         self.enqueue(sequence, waiting);
@@ -519,7 +596,28 @@ impl Group {
 
     fn enqueue(&mut self, sequence: u64, waiting: Waiting) {
         self.queued_bytes += waiting.size();
+        self.expiry.note(waiting.expires_at());
         self.queue.insert(sequence, waiting);
+    }
+
+    /// Gives up what has expired while it waited.
+    fn expire(&mut self, now: Timestamp, handouts: &mut Handouts) {
+        if !self.expiry.may_have_come(now) {
+            return;
+        }
+        let mut soonest = Timestamp::NEVER;
+        self.queue.retain(|_, waiting| {
+            let expires_at = waiting.expires_at();
+            if expires_at > now {
+                soonest = soonest.min(expires_at);
+                return true;
+            }
+            self.queued_bytes -= waiting.size();
+            handouts.expired += 1;
+            handouts.done.push((self.log_id, waiting.id()));
+            false
+        });
+        self.expiry.reset(soonest);
     }
 
     fn handout(&mut self, member: MemberKey, sequence: u64, message: Message) -> Handout {
@@ -602,7 +700,7 @@ impl Group {
         if !self.reading {
             self.reading = true;
             let parked = self.queue.values().map_while(|waiting| match waiting {
-                Waiting::Parked(message, _) => Some(*message),
+                Waiting::Parked(due) => Some(due.message),
                 Waiting::Whole(_) => None,
             });
             handouts

@@ -65,9 +65,36 @@ impl Timestamp {
     }
 }
 
+/// A point in time in four bytes, for what there may be many of: in seconds, rounded up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seconds(u32);
+
+impl From<Timestamp> for Seconds {
+    fn from(point: Timestamp) -> Self {
+        Seconds(u32::try_from(point.0.div_ceil(1000)).unwrap_or(u32::MAX))
+    }
+}
+
+impl From<Seconds> for Timestamp {
+    fn from(seconds: Seconds) -> Self {
+        match seconds.0 {
+            u32::MAX => Timestamp::NEVER,
+            seconds => Timestamp(u64::from(seconds) * 1000),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn four_bytes_hold_what_is_not_earlier_and_never() {
+        for (point, expected) in [(1_000, 1_000), (1_001, 2_000), (u64::MAX, u64::MAX)] {
+            let seconds = Seconds::from(Timestamp(point));
+            assert_eq!(Timestamp::from(seconds), Timestamp(expected));
+        }
+    }
 
     #[test]
     fn seconds_are_rounded_up_and_never_negative() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::id::SessionId;
+use crate::shared::GroupId;
 use crate::time::Timestamp;
 
 /// What is due at a deadline.
@@ -16,6 +17,8 @@ pub(crate) enum Timer {
     Session(SessionId),
     /// Something that waits for a Session has expired.
     Queue(SessionId),
+    /// Something that waits in a Shared Subscription has.
+    Group(GroupId),
 }
 
 /// A set of deadlines. Each timer is in it at most once, and its owner knows the deadline that it
@@ -50,6 +53,57 @@ impl Timers {
             Some(&(deadline, _)) if deadline <= now => self.0.pop_first().map(|(_, timer)| timer),
             _ => None,
         }
+    }
+}
+
+/// When something of a queue expires, and when that is looked through for it: not at once for each
+/// message, as it may be long.
+pub(crate) struct Expiry {
+    /// Nothing expires before that.
+    soonest: Timestamp,
+    /// The deadline of its timer.
+    due_at: Timestamp,
+}
+
+impl Default for Expiry {
+    fn default() -> Self {
+        Expiry {
+            soonest: Timestamp::NEVER,
+            due_at: Timestamp::NEVER,
+        }
+    }
+}
+
+impl Expiry {
+    /// A queue is looked through once in so many seconds at most.
+    const PACE: u32 = 10;
+
+    /// Something is in the queue that expires then.
+    pub(crate) fn note(&mut self, expires_at: Timestamp) {
+        self.soonest = self.soonest.min(expires_at);
+    }
+
+    /// All of the queue was looked at: this is when something of it expires.
+    pub(crate) fn reset(&mut self, soonest: Timestamp) {
+        self.soonest = soonest;
+    }
+
+    /// Whether something may have expired.
+    pub(crate) fn may_have_come(&self, now: Timestamp) -> bool {
+        self.soonest <= now
+    }
+
+    /// Lets the timer of the queue run, if something expires.
+    pub(crate) fn watch(&mut self, timers: &mut Timers, timer: Timer) {
+        let due_at = self.soonest.round_up_to_seconds(Self::PACE);
+        if due_at < self.due_at {
+            timers.set(timer, &mut self.due_at, due_at);
+        }
+    }
+
+    /// Stops it.
+    pub(crate) fn stop(&mut self, timers: &mut Timers, timer: Timer) {
+        timers.set(timer, &mut self.due_at, Timestamp::NEVER);
     }
 }
 

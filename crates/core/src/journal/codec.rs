@@ -31,6 +31,7 @@
 //!   23    GroupDone      group, message
 //!   24    Adopted        session, parked, group
 //!   25    Queued         session, when it expires, parked
+//!   26    GroupQueued    group, message, size, when it expires
 //!
 //!   flags of a message   bits 0-1 QoS, 2 RETAIN, 3 expires, 4 crosses, 5 publisher, 6 properties
 //!   parked               message, flags (bits 0-1 QoS, 2 RETAIN, from 3 on the number of
@@ -183,10 +184,16 @@ impl Record {
                 group,
                 message,
                 size,
+                expires_at,
             } => {
-                out.kind(22).number(group.as_u64());
+                let expires = *expires_at != Timestamp::NEVER;
+                out.kind(if expires { 26 } else { 22 });
+                out.number(group.as_u64());
                 out.number(message.as_u64());
                 out.number((*size).into());
+                if expires {
+                    out.number(expires_at.as_millis());
+                }
             }
             Record::GroupDone { group, message } => {
                 out.kind(23).number(group.as_u64());
@@ -316,10 +323,14 @@ impl Record {
             21 => Record::GroupEnded {
                 group: from.log_id()?,
             },
-            22 => Record::GroupQueued {
+            kind @ (22 | 26) => Record::GroupQueued {
                 group: from.log_id()?,
                 message: from.message_id()?,
                 size: from.number32()?,
+                expires_at: match kind {
+                    22 => Timestamp::NEVER,
+                    _ => Timestamp::from_millis(from.number()?),
+                },
             },
             23 => Record::GroupDone {
                 group: from.log_id()?,
@@ -745,6 +756,13 @@ mod tests {
                 group,
                 message: MessageId::from_u64(64),
                 size: 1,
+                expires_at: Timestamp::NEVER,
+            },
+            Record::GroupQueued {
+                group,
+                message: MessageId::from_u64(64),
+                size: 1,
+                expires_at: Timestamp::from_millis(1_700_000_000_000),
             },
             Record::GroupDone {
                 group,

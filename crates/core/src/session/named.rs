@@ -5,7 +5,7 @@ use dunlin_packet::QoS;
 use super::delivery::{Delivery, SubscriptionIds};
 use crate::journal::{MessageId, Parked};
 use crate::message::Message;
-use crate::time::Timestamp;
+use crate::time::{Seconds, Timestamp};
 
 /// A [`Parked`] delivery in 32 bytes.
 pub(crate) struct Named {
@@ -14,12 +14,10 @@ pub(crate) struct Named {
     /// Bits 0 and 1: QoS; 2: RETAIN; from 3 on what it counts in a queue, in bytes. No packet has as
     /// many as these bits hold.
     size_and_flags: u32,
-    /// In seconds since the epoch, rounded up; [`Named::NEVER`].
-    expires: u32,
+    expires: Seconds,
 }
 
 impl Named {
-    const NEVER: u32 = u32::MAX;
     const RETAIN: u32 = 4;
     const SIZE: u32 = 3;
 
@@ -30,10 +28,7 @@ impl Named {
 
     /// When it expires, or up to a second later.
     pub(crate) fn expires_at(&self) -> Timestamp {
-        match self.expires {
-            Self::NEVER => Timestamp::NEVER,
-            seconds => Timestamp::default().after_seconds(seconds),
-        }
+        self.expires.into()
     }
 
     /// The same with its message, which was read back.
@@ -59,12 +54,11 @@ impl From<Parked> for Named {
             subscription_ids,
         } = parked;
         let retain = if retain { Self::RETAIN } else { 0 };
-        let seconds = expires_at.as_millis().div_ceil(1000);
         Named {
             message,
             subscription_ids,
             size_and_flags: size.min(u32::MAX >> Self::SIZE) << Self::SIZE | retain | qos as u32,
-            expires: u32::try_from(seconds).unwrap_or(Self::NEVER),
+            expires: expires_at.into(),
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::journal::{MessageId, Parked};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::time::Timestamp;
+use crate::timers::Expiry;
 
 /// How far a message in flight has come.
 #[derive(Clone, Debug)]
@@ -88,23 +89,6 @@ impl Place {
     pub(crate) const PARKED: usize = size_of::<Later>();
 }
 
-/// When something of what waits expires.
-struct Expiry {
-    /// Nothing does before that.
-    soonest: Timestamp,
-    /// When all of it is looked through.
-    due_at: Timestamp,
-}
-
-impl Default for Expiry {
-    fn default() -> Self {
-        Expiry {
-            soonest: Timestamp::NEVER,
-            due_at: Timestamp::NEVER,
-        }
-    }
-}
-
 /// The queue and the messages in flight of one Session.
 #[derive(Default)]
 pub(crate) struct Outgoing {
@@ -121,7 +105,8 @@ pub(crate) struct Outgoing {
     queued_bytes: usize,
     /// Bytes that this takes of memory.
     memory_bytes: usize,
-    expiry: Expiry,
+    /// Of what waits; not of what is in flight.
+    pub(crate) expiry: Expiry,
     /// All queued deliveries before this place have QoS 1 or 2.
     first_qos0: usize,
     /// Consecutive Packet Identifiers from `first`.
@@ -213,7 +198,7 @@ impl Outgoing {
     fn append(&mut self, delivery: Delivery, place: Place) {
         let size = delivery.size();
         self.queued_bytes += size;
-        self.expiry.soonest = self.expiry.soonest.min(delivery.message.expires_at());
+        self.expiry.note(delivery.message.expires_at());
         let park = match place {
             Place::Memory => false,
             Place::Log { held } => !self.later.is_empty() || self.queue.len() >= held,
@@ -315,20 +300,10 @@ impl Outgoing {
 
     // --------------------------------------------------------------------- expiry
 
-    /// Nothing of all that waits expires before that.
-    pub(crate) fn next_expiry(&self) -> Timestamp {
-        self.expiry.soonest
-    }
-
-    /// When all that waits is to be looked through for what has expired, to be set.
-    pub(crate) fn expiry_due_at(&mut self) -> &mut Timestamp {
-        &mut self.expiry.due_at
-    }
-
     /// Takes out what has expired while it waited.
     pub(crate) fn take_expired(&mut self, now: Timestamp) -> Vec<Delivery> {
         let mut expired = Vec::new();
-        if now < self.expiry.soonest {
+        if !self.expiry.may_have_come(now) {
             return expired;
         }
         for delivery in std::mem::take(&mut self.queue) {
@@ -354,7 +329,7 @@ impl Outgoing {
         }
         let queue = self.queue.iter().map(|it| it.message.expires_at());
         let left = queue.chain(self.later.iter().map(Later::expires_at));
-        self.expiry.soonest = left.min().unwrap_or(Timestamp::NEVER);
+        self.expiry.reset(left.min().unwrap_or(Timestamp::NEVER));
         expired
     }
 
@@ -685,7 +660,7 @@ impl Outgoing {
     pub(crate) fn restore_parked(&mut self, parked: Parked) {
         let later = Later::Named(parked.into());
         self.queued_bytes += later.size();
-        self.expiry.soonest = self.expiry.soonest.min(later.expires_at());
+        self.expiry.note(later.expires_at());
         self.append_later(later);
     }
 
@@ -804,7 +779,7 @@ impl Outgoing {
         self.later_qos0 = 0;
         self.reading = false;
         self.reserved = 0;
-        self.expiry.soonest = Timestamp::NEVER;
+        self.expiry.reset(Timestamp::NEVER);
         let in_flight = std::mem::take(&mut self.in_flight).into_iter();
         let published = in_flight.filter_map(|in_flight| match in_flight.stage {
             Stage::Published(delivery) => Some(delivery),
@@ -846,7 +821,7 @@ impl OutgoingPool {
         outgoing.begin_resending();
         outgoing.reading = false;
         outgoing.memory_bytes -= std::mem::take(&mut outgoing.reserved);
-        outgoing.expiry.soonest = Timestamp::NEVER;
+        outgoing.expiry.reset(Timestamp::NEVER);
         let queues = outgoing.queue.capacity().max(outgoing.later.capacity());
         let small = queues.max(outgoing.in_flight.capacity()) <= Self::CAPACITY;
         if self.0.len() < Self::KEPT && small {

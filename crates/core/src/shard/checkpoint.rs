@@ -242,12 +242,8 @@ impl Shard {
         let settlement = &mut self.clients.settlement;
         let told = Told::Anew;
         settlement.append_later(|| Record::Group { group, name, told });
-        for (message, size) in due {
-            settlement.append_later(|| Record::GroupQueued {
-                group,
-                message,
-                size,
-            });
+        for due in due {
+            settlement.append_later(|| due.record(group));
         }
     }
 

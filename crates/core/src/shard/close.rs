@@ -323,7 +323,7 @@ impl Shard {
             timers.set(Timer::Will(id), &mut will.due_at, Timestamp::NEVER);
         }
         if let Some(mut outgoing) = session.outgoing.take() {
-            timers.set(Timer::Queue(id), outgoing.expiry_due_at(), Timestamp::NEVER);
+            outgoing.expiry.stop(timers, Timer::Queue(id));
             self.clients.waiting_bytes -= outgoing.memory_bytes();
             for delivery in outgoing.drain() {
                 self.clients

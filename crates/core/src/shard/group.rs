@@ -12,8 +12,9 @@ use crate::journal::{Durability, LogId, MessageId, Record, Route, Told};
 use crate::message::Message;
 use crate::peer::PeerMessage;
 use crate::session::{Delivery, GroupOrigin, Outgoing, SubscriptionIds};
-use crate::shared::{GroupId, Handout, Handouts, MemberKey, Membership, Offered, filter_of};
+use crate::shared::{Due, GroupId, Handout, Handouts, MemberKey, Membership, Offered, filter_of};
 use crate::time::Timestamp;
+use crate::timers::Timer;
 
 impl Shard {
     // ------------------------------------------------------------------- at the home
@@ -48,15 +49,10 @@ impl Shard {
     /// all, and may be gone from there.
     fn record_group_queue(&mut self, id: GroupId, group: LogId) {
         for message in self.groups.due(id) {
-            let size = u32::try_from(message.size()).unwrap_or(u32::MAX);
-            let (id, route) = (message.id(), Route::default());
+            let (due, route) = (Due::of(&message), Route::default());
             let settlement = &mut self.clients.settlement;
             settlement.append(|| Record::Message { message, route });
-            settlement.append(|| Record::GroupQueued {
-                group,
-                message: id,
-                size,
-            });
+            settlement.append(|| due.record(group));
         }
     }
 
@@ -65,19 +61,17 @@ impl Shard {
         self.clients.counters.due += 1;
         let group = self.groups.log_id(id);
         let is_logged = group.is_some() && message.is_due_durably();
-        let offered = self.groups.offer(id, message, &self.clients.limits);
+        let mut offered = self.groups.offer(id, message, &self.clients.limits);
+        if matches!(offered, Offered::Full) && self.expire_group(now, id) {
+            offered = self.groups.offer(id, message, &self.clients.limits);
+        }
         if is_logged && !matches!(offered, Offered::Full | Offered::NobodyThere) {
-            let size = u32::try_from(message.size()).unwrap_or(u32::MAX);
-            let message = message.id();
-            self.clients.settlement.append(|| Record::GroupQueued {
-                group,
-                message,
-                size,
-            });
+            let due = Due::of(message);
+            self.clients.settlement.append(|| due.record(group));
         }
         match offered {
             Offered::Taken(handout) => self.hand_out(now, handout),
-            Offered::Queued => {}
+            Offered::Queued => self.watch_group(id),
             Offered::Displaced | Offered::Full => {
                 self.clients.counters.drop_for(DropReason::QueueFull);
             }
@@ -108,6 +102,34 @@ impl Shard {
         let mut handouts = Handouts::default();
         self.groups.suspend(now, member, kept, &mut handouts);
         self.hand_out_all(now, handouts);
+        if let Some(group) = self.groups.of_member(member) {
+            self.watch_group(group);
+        }
+    }
+
+    /// Lets what waits in a group expire when its time comes.
+    pub(super) fn watch_group(&mut self, id: GroupId) {
+        if let Some(expiry) = self.groups.expiry(id) {
+            expiry.watch(&mut self.clients.timers, Timer::Group(id));
+        }
+    }
+
+    /// Something of what waits in a group may have expired.
+    pub(super) fn group_due(&mut self, now: Timestamp, id: GroupId) {
+        if let Some(expiry) = self.groups.expiry(id) {
+            expiry.stop(&mut self.clients.timers, Timer::Group(id));
+        }
+        self.expire_group(now, id);
+        self.watch_group(id);
+    }
+
+    /// Ends what has expired while it waited in a group. False: there was nothing.
+    fn expire_group(&mut self, now: Timestamp, id: GroupId) -> bool {
+        let mut handouts = Handouts::default();
+        self.groups.expire(now, id, &mut handouts);
+        let any = handouts.expired > 0;
+        self.hand_out_all(now, handouts);
+        any
     }
 
     pub(super) fn group_leave(&mut self, now: Timestamp, member: MemberKey, kept: &[u64]) {
@@ -131,6 +153,8 @@ impl Shard {
             }
             let news = self.routes.remove_group(filter, left.group);
             self.announce(filter, news);
+        } else {
+            self.watch_group(left.group);
         }
     }
 

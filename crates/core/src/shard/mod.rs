@@ -494,6 +494,7 @@ impl Shard {
                     self.end_session(now, session);
                 }
                 Timer::Queue(session) => self.clients.expire_queue(now, session),
+                Timer::Group(group) => self.group_due(now, group),
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::message::Message;
 use crate::policy::{Grant, Review};
 use crate::routes::Matches;
 use crate::session::{Outgoing, Session, SessionWill};
-use crate::shared::filter_of;
+use crate::shared::{Due, filter_of};
 use crate::time::Timestamp;
 use crate::timers::Timer;
 
@@ -63,8 +63,8 @@ struct Underway {
 /// A Shared Subscription before its members are there.
 struct Group {
     name: Arc<str>,
-    /// Messages that wait, in order, and their sizes.
-    queue: VecDeque<(MessageId, u32)>,
+    /// Messages that wait, in order.
+    queue: VecDeque<Due>,
 }
 
 impl Group {
@@ -72,7 +72,7 @@ impl Group {
         if let Some(at) = self
             .queue
             .iter()
-            .position(|(waiting, _)| *waiting == message)
+            .position(|waiting| waiting.message == message)
         {
             self.queue.remove(at);
         }
@@ -219,13 +219,14 @@ impl Shard {
                 group,
                 message,
                 size,
+                expires_at,
             } => {
                 self.note_placed(group, message);
                 let Restoring { groups, taken, .. } = self.restoring();
                 if let Some(known) = groups.get_mut(&group)
                     && !taken.contains(&(known.name.clone(), message))
                 {
-                    known.queue.push_back((message, size));
+                    known.queue.push_back(Due::new(message, size, expires_at));
                 }
             }
             Record::GroupDone { group, message } => {
@@ -299,6 +300,7 @@ impl Shard {
                 continue;
             }
             let id = self.groups.restore(&name, group, queue);
+            self.watch_group(id);
             let filter = filter_of(&name);
             self.routes.add_group(filter, id);
             let news = self.routes.change_group(filter, Durability::Log);

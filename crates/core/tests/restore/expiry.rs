@@ -1,5 +1,6 @@
 //! Expiry: what has expired while it waited takes no room, in the queue or on disk.
 
+use dunlin_core::Record;
 use dunlin_packet::{Packet, PropertiesBuf, Property, Publish, QoS};
 
 use crate::world::{Place, World, id, names};
@@ -29,6 +30,12 @@ fn one_is_away(world: &mut World) -> (Place, String) {
     (world.connect(&alice), bob)
 }
 
+/// How many records of the log say that a message waits for somebody.
+fn names_of_messages(world: &World) -> usize {
+    let names = world.log.iter().filter_map(Record::refers_to);
+    names.count()
+}
+
 #[test]
 fn what_expires_while_it_waits_is_gone_from_queue_and_log() {
     for count in [1, 2] {
@@ -43,13 +50,39 @@ fn what_expires_while_it_waits_is_gone_from_queue_and_log() {
         assert_eq!(world.counters().expired, 3, "{count} shards");
         assert_eq!(world.waiting_bytes(), before / 4);
         world.checkpoint();
-        let names_a_message = |record: &&dunlin_core::Record| record.refers_to().is_some();
-        assert_eq!(world.log.iter().filter(names_a_message).count(), 1);
+        assert_eq!(names_of_messages(&world), 1);
         world.crash();
         assert_eq!(world.counters().due, 1);
         let sub = world.connect(&bob);
         let expected = ["ConnAck present=true", "Publish kept qos=1 id=1"];
         assert_eq!(world.heard(sub), expected);
+    }
+}
+
+#[test]
+fn what_expires_in_a_shared_subscription_is_gone_from_queue_and_log() {
+    for (count, crashes) in [(1, false), (2, false), (1, true), (2, true)] {
+        let mut world = World::new(count);
+        let (alice, bob) = names(&world);
+        let member = world.connect(&bob);
+        world.subscribe(member, "$share/g/a");
+        world.lose(member);
+        let mut publisher = world.connect(&alice);
+        for n in 1..=3 {
+            publish(&mut world, publisher, "a", "old", n);
+        }
+        if crashes {
+            world.crash();
+            publisher = world.connect(&alice);
+        }
+        world.publish(publisher, "a", "kept", QoS::AtLeastOnce, 4);
+        world.at(20_000);
+        assert_eq!(world.counters().expired, 3, "{count} shards");
+        world.checkpoint();
+        assert_eq!(names_of_messages(&world), 1);
+        let member = world.connect(&bob);
+        let expected = ["ConnAck present=true", "Publish kept qos=1 id=1"];
+        assert_eq!(world.heard(member), expected);
     }
 }
 
