@@ -3,7 +3,7 @@
 //! A CONNECT goes down this chain until a link knows the answer:
 //!
 //! ```text
-//!   certificate   where it is to give the User Name: that one, or refused
+//!   certificate   where it is to give the User Name, and there is one or must be: that one, or refused
 //!   token         a Password that is one, where keys are known: its user, or refused
 //!   password      a User Name that is known here: Slow, then right or wrong
 //!   http          a server is asked: Slow, then yes, no, or "ask others"
@@ -13,7 +13,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dunlin_core::{Access, Grant, Review};
+use dunlin_core::{Access, Grant, MountPoint, Review};
 
 use crate::acl::{AclFile, Permissions, Roles};
 use crate::certificate::{self, NameFrom};
@@ -32,6 +32,12 @@ pub struct Realm {
     pub anonymous: Anonymous,
     /// What of a certificate is the User Name, if anything.
     pub name_from: Option<NameFrom>,
+    /// Whether a Client without a certificate has the User Name of its CONNECT.
+    pub may_lack_certificate: bool,
+    /// Whether the User Name is the Client Identifier as well.
+    pub user_name_is_client_id: bool,
+    /// What stands before all topics of the Clients.
+    pub mount_point: Option<MountPoint>,
     /// Judges tokens.
     pub jwt: Option<Arc<Jwt>>,
     /// Users and the hashes of their passwords. `None`: no passwords are checked.
@@ -106,6 +112,9 @@ pub enum Cause {
     /// The server that was to be asked does not answer.
     #[error("cannot be judged, as the HTTP server does not answer")]
     Unavailable,
+    /// It is to be called by its User Name, and has none, or has turned out to be somebody else.
+    #[error("is not the user whose name its Client Identifier is")]
+    OtherUser,
     /// An exchange that has gone wrong.
     #[error("has failed the authentication exchange")]
     Exchange,
@@ -116,7 +125,7 @@ impl Cause {
     pub const fn is_suspicious(self) -> bool {
         !matches!(
             self,
-            Cause::Anonymous | Cause::Elsewhere | Cause::Unavailable
+            Cause::Anonymous | Cause::Elsewhere | Cause::Unavailable | Cause::OtherUser
         )
     }
 }
@@ -198,7 +207,26 @@ impl Realm {
     /// Whether everybody may do everything here.
     pub fn is_open(&self) -> bool {
         let everybody_comes_in = self.anonymous == Anonymous::Everybody && !self.knows_users();
-        everybody_comes_in && self.acl.is_none() && self.roles.is_empty()
+        let has_rules = self.acl.is_some() || !self.roles.is_empty();
+        everybody_comes_in && !has_rules && self.mount_point.is_none()
+    }
+
+    /// What a Client is called, where that is not for its Client Identifier to say. `None`: it is; or
+    /// the Client has no name, and is not let in.
+    pub fn client_id(&self, user_name: Option<&str>, certificate: Option<&[u8]>) -> Option<String> {
+        if !self.user_name_is_client_id {
+            return None;
+        }
+        match self.name_from(certificate) {
+            Some(from) => certificate::user_name(certificate?, from),
+            None => user_name.map(str::to_owned),
+        }
+    }
+
+    /// What of a certificate is the User Name, if it is to come from there.
+    fn name_from(&self, certificate: Option<&[u8]>) -> Option<NameFrom> {
+        let counts = certificate.is_some() || !self.may_lack_certificate;
+        self.name_from.filter(|_| counts)
     }
 
     fn knows_users(&self) -> bool {
@@ -210,8 +238,8 @@ impl Realm {
 
     /// Judges a CONNECT.
     pub fn authenticate(&self, credentials: &Credentials<'_>) -> Outcome {
-        if let Some(from) = self.name_from {
-            let certificate = credentials.certificate;
+        let certificate = credentials.certificate;
+        if let Some(from) = self.name_from(certificate) {
             return match certificate.and_then(|shown| certificate::user_name(shown, from)) {
                 Some(name) => {
                     let identity = Identity::new(Some(name.into()), Method::Certificate);
@@ -318,7 +346,13 @@ impl Realm {
     }
 
     /// What a Client is granted that has been let in.
-    pub fn grant(&self, identity: &Identity, client_id: &str) -> Grant {
+    ///
+    /// # Errors
+    /// [`Cause::OtherUser`]: it may not go by this Client Identifier.
+    pub fn grant(&self, identity: &Identity, client_id: &str) -> Result<Grant, Cause> {
+        if self.user_name_is_client_id && identity.user_name.as_deref() != Some(client_id) {
+            return Err(Cause::OtherUser);
+        }
         let access = self.permissions(identity, client_id);
         let source = Source {
             listener: self.listener,
@@ -326,12 +360,13 @@ impl Realm {
             fingerprint: identity.fingerprint,
         };
         let is_plain = self.is_open() && identity.user_name.is_none();
-        Grant {
+        Ok(Grant {
             user_name: identity.user_name.clone(),
+            mount_point: self.mount_point.clone(),
             access: access.map(|access| Arc::new(access) as Arc<dyn Access>),
             expires_at: identity.expires_at,
             source: if is_plain { 0 } else { source.to_number() },
-        }
+        })
     }
 
     /// What becomes of a grant that a realm in this place has given before the rules changed.
@@ -363,6 +398,7 @@ impl Realm {
             expires_at: grant.expires_at,
             further: further.unwrap_or_default(),
         };
-        Review::Replace(self.grant(&identity, client_id))
+        let grant = self.grant(&identity, client_id);
+        grant.map_or(Review::End, Review::Replace)
     }
 }

@@ -99,6 +99,12 @@ pub(crate) fn explain(question: &Explain) -> anyhow::Result<Answer> {
     let mut text = format!("listener {}\n", listener.name);
     let way = way_in(question, listener, realm);
     let _ = writeln!(text, "{}", way.text);
+    if let Some(mount_point) = &realm.mount_point {
+        let _ = writeln!(
+            text,
+            "its topics begin with {mount_point}: rules see whole ones"
+        );
+    }
     let is_yes = match &question.what {
         What::Connect => way.is_yes,
         What::Publish { topic } => {
@@ -251,6 +257,12 @@ fn judge(
     action: Action,
     topic: &str,
 ) -> bool {
+    let mount_point = realm.mount_point.as_ref();
+    let whole = mount_point.and_then(|mount_point| match action {
+        Action::Subscribe => mount_point.filter(topic),
+        _ => mount_point.topic(topic),
+    });
+    let topic = whole.as_deref().unwrap_or(topic);
     let user_name = question.user_name.as_deref().map(Arc::from);
     let identity = Identity::new(user_name, way.method);
     let word = match action {

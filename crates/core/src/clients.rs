@@ -9,6 +9,7 @@ use crate::counters::{Counters, DropReason};
 use crate::id::{ConnectionId, SessionId, ShardId};
 use crate::journal::{LogId, MessageId, Record};
 use crate::limits::Limits;
+use crate::mount::MountPoint;
 use crate::output::OutputPool;
 use crate::peer::PeerMessage;
 use crate::policy::Action;
@@ -486,12 +487,12 @@ impl Clients {
         if delivery.qos == QoS::ExactlyOnce
             && (is_shared || delivery.message.id().is_some() && self.is_recorded(id))
         {
-            if !self.fits(now, connection, &sending, &delivery) {
+            if !self.fits(now, id, connection, &sending, &delivery) {
                 return self.drop_delivery(id, delivery, DropReason::PacketTooLarge);
             }
             self.record_sending(id, connection, packet_id, &delivery);
         }
-        if let Err(TooLarge) = self.write_publish(now, connection, sending, &delivery) {
+        if let Err(TooLarge) = self.write_publish(now, id, connection, sending, &delivery) {
             return self.drop_delivery(id, delivery, DropReason::PacketTooLarge);
         }
         match packet_id {
@@ -533,12 +534,15 @@ impl Clients {
     fn fits(
         &self,
         now: Timestamp,
+        id: SessionId,
         connection: ConnectionId,
         sending: &Sending,
         delivery: &Delivery,
     ) -> bool {
         self.connections.get(connection).is_none_or(|connection| {
-            let length = publish_head(now, sending, delivery).encoded_len(connection.version);
+            let mount_point = self.sessions[id].mount_point();
+            let head = publish_head(now, sending, delivery, mount_point);
+            let length = head.encoded_len(connection.version);
             length <= connection.maximum_packet_size as usize
         })
     }
@@ -546,11 +550,13 @@ impl Clients {
     fn write_publish(
         &mut self,
         now: Timestamp,
+        id: SessionId,
         connection: ConnectionId,
         sending: Sending,
         delivery: &Delivery,
     ) -> Result<(), TooLarge> {
         let Clients {
+            sessions,
             connections,
             outputs,
             dirty,
@@ -562,7 +568,7 @@ impl Clients {
             .get_mut(connection)
             .expect("a Session's connection is there");
         let message = &delivery.message;
-        let mut head = publish_head(now, &sending, delivery);
+        let mut head = publish_head(now, &sending, delivery, sessions[id].mount_point());
         let version = connection.version;
         if connection.maximum_packet_size != u32::MAX
             && head.encoded_len(version) > connection.maximum_packet_size as usize
@@ -602,7 +608,7 @@ impl Clients {
                         packet_id: Some(packet_id),
                         dup: true,
                     };
-                    let written = self.write_publish(now, connection, sending, &delivery);
+                    let written = self.write_publish(now, id, connection, sending, &delivery);
                     if let Err(TooLarge) = written {
                         self.give_up(id, packet_id, qos);
                     }
@@ -737,14 +743,24 @@ pub(crate) fn is_logged(delivery: &Delivery) -> bool {
 
 /// A PUBLISH without Topic Alias.
 #[inline]
-fn publish_head<'a>(now: Timestamp, sending: &Sending, delivery: &'a Delivery) -> PublishHead<'a> {
+fn publish_head<'a>(
+    now: Timestamp,
+    sending: &Sending,
+    delivery: &'a Delivery,
+    mount_point: Option<&MountPoint>,
+) -> PublishHead<'a> {
     let message = &delivery.message;
+    let topic = message.topic();
+    // What is outside of the mount point is not delivered.
+    let topic = mount_point.map_or(topic, |mount_point| {
+        mount_point.rest(topic).unwrap_or(topic)
+    });
     let expires_at = message.expires_at();
     PublishHead {
         dup: sending.dup,
         retain: delivery.retain,
         qos: sending.qos,
-        topic: message.topic(),
+        topic,
         packet_id: sending.packet_id,
         message_expiry_interval: (expires_at != Timestamp::NEVER)
             .then(|| now.seconds_until(expires_at)),

@@ -59,8 +59,8 @@ pub(crate) struct Connection {
     pub(crate) unacknowledged: u16,
     /// The highest QoS that the Client may publish with and subscribe to.
     pub(crate) maximum_qos: QoS,
-    /// Whether a Client Identifier is chosen for its Client if need be.
-    pub(crate) assigns_client_id: bool,
+    /// The listener that it came in by.
+    pub(crate) listener: u32,
     /// Whether its Client is promised that anything outlives the process.
     pub(crate) durability: Durability,
     /// Topic Aliases that the Client may use: what CONNACK has said, or is to say.
@@ -82,7 +82,7 @@ pub(crate) struct Connection {
     pub(crate) aliases_out: Option<Box<AliasesOut>>,
     /// The Authentication Method of CONNECT, for re-authentication.
     pub(crate) method: Option<Box<str>>,
-    /// The Client Identifier that the broker has chosen, until CONNACK says so.
+    /// The Client Identifier, if it is not that of CONNECT; until CONNACK.
     pub(crate) assigned: Option<Box<str>>,
 }
 
@@ -98,7 +98,7 @@ impl Connection {
             send_quota: 0,
             unacknowledged: 0,
             maximum_qos: QoS::ExactlyOnce,
-            assigns_client_id: true,
+            listener: 0,
             durability: Durability::Log,
             topic_aliases_in: 0,
             maximum_packet_size: u32::MAX,

@@ -31,6 +31,9 @@ pub enum Violation {
     /// A Topic Name with more levels than the broker takes.
     #[error("a Topic Name has more levels than are allowed")]
     TopicTooDeep,
+    /// A Topic Name that is too long with the mount point before it.
+    #[error("a Topic Name is too long with the mount point before it")]
+    TopicTooLong,
     /// A PUBLISH with a QoS above the Maximum QoS of its listener.
     #[error("QoS {0} is above Maximum QoS")]
     QoSAboveMaximum(u8),
@@ -60,7 +63,7 @@ impl Violation {
         match self {
             Violation::ReceiveMaximumExceeded => ReasonCode::ReceiveMaximumExceeded,
             Violation::TopicAliasAboveMaximum(_) => ReasonCode::TopicAliasInvalid,
-            Violation::TopicTooDeep => ReasonCode::TopicNameInvalid,
+            Violation::TopicTooDeep | Violation::TopicTooLong => ReasonCode::TopicNameInvalid,
             Violation::QoSAboveMaximum(_) => ReasonCode::QoSNotSupported,
             Violation::RetainNotAvailable => ReasonCode::RetainNotSupported,
             Violation::PayloadNotUtf8 => ReasonCode::PayloadFormatInvalid,
@@ -79,6 +82,7 @@ impl Violation {
             Violation::TopicAliasUnknown(_) => "MQTT-3.3.2-7",
             Violation::SubscriptionIdentifierInPublish => "MQTT-3.3.4-6",
             Violation::TopicTooDeep => "limit topic_levels",
+            Violation::TopicTooLong => "MQTT-1.5.4-1",
             Violation::QoSAboveMaximum(_) => "MQTT-3.2.2-11",
             Violation::RetainNotAvailable => "MQTT-3.2.2-14",
             Violation::PayloadNotUtf8 => "MQTT-3.3.2-4",

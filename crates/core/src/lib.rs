@@ -25,6 +25,7 @@ mod id;
 mod journal;
 mod limits;
 mod message;
+mod mount;
 mod output;
 mod peer;
 mod policy;
@@ -49,6 +50,7 @@ pub use journal::{
 };
 pub use limits::Limits;
 pub use message::Message;
+pub use mount::{MountPoint, WrongMountPoint};
 pub use output::Output;
 pub use peer::{PeerMessage, RETAINED_BATCH};
 pub use policy::{

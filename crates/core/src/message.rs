@@ -33,7 +33,8 @@ const TOPIC_AT: usize = 2;
 
 impl Message {
     /// Keeps a PUBLISH that was received at `now`. `body` is the packet's body, in which the parts
-    /// of `publish` lie; `topic` is its Topic Name after a Topic Alias has been resolved.
+    /// of `publish` lie; `topic` is its whole Topic Name: after a Topic Alias has been resolved, and with the
+    /// mount point of its Client.
     pub(crate) fn from_publish(
         body: &[u8],
         publish: &Publish<'_>,
@@ -42,7 +43,7 @@ impl Message {
         id: MessageId,
     ) -> Self {
         let expires_at = expiry(publish.properties, now);
-        if publish.properties.is_empty() && !publish.topic.is_empty() {
+        if publish.properties.is_empty() && publish.topic.len() == topic.len() {
             // The packet already has the layout that is wanted.
             let header = Header {
                 id,
@@ -73,13 +74,14 @@ impl Message {
     }
 
     /// Keeps a Will Message; its expiry runs from when it is published.
-    pub(crate) fn from_will(will: &Will<'_>) -> Self {
+    /// `topic` is its whole Topic Name.
+    pub(crate) fn from_will(will: &Will<'_>, topic: &str) -> Self {
         let Will {
-            topic,
             properties,
             payload,
             qos,
             retain,
+            ..
         } = *will;
         Self::assemble(topic, properties, payload, qos, retain, Timestamp::NEVER)
     }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use dunlin_packet::{Connect, ReasonCode};
 
 use crate::id::ConnectionId;
+use crate::mount::MountPoint;
 use crate::time::Timestamp;
 
 /// Who may connect, and what a Client may do then.
@@ -23,6 +24,13 @@ pub trait Policy: Send {
     /// A connection comes from here. Said before its CONNECT, if the driver knows.
     fn opened(&mut self, connection: ConnectionId, origin: &Origin) {
         let _ = (connection, origin);
+    }
+
+    /// What a Client is called, if its CONNECT does not say it with its Client Identifier. Asked first
+    /// of all, as the Session's home depends on it; so nothing is known of the Client but what it says.
+    fn client_id(&mut self, connection: ConnectionId, connect: &Connect<'_>) -> Option<String> {
+        let _ = (connection, connect);
+        None
     }
 
     /// Judges a CONNECT. With an Authentication Method in it this begins an exchange.
@@ -79,7 +87,9 @@ pub trait Access: Any + fmt::Debug + Send + Sync {
 pub struct Grant {
     /// Who it is; `None`: nobody has asked.
     pub user_name: Option<Arc<str>>,
-    /// The rules; `None`: everything is allowed.
+    /// What stands before all its topics.
+    pub mount_point: Option<MountPoint>,
+    /// The rules, which see whole topics; `None`: everything is allowed.
     pub access: Option<Arc<dyn Access>>,
     /// The connection ends then with Maximum connect time (0xA0).
     pub expires_at: Timestamp,
@@ -91,6 +101,7 @@ impl Default for Grant {
     fn default() -> Self {
         Grant {
             user_name: None,
+            mount_point: None,
             access: None,
             expires_at: Timestamp::NEVER,
             source: 0,
@@ -99,9 +110,14 @@ impl Default for Grant {
 }
 
 impl Grant {
-    /// Whether the rules allow an action; see [`Access::allows`].
+    /// Whether the rules allow an action; see [`Access::allows`]. Nothing outside of the mount point
+    /// is allowed.
     #[inline]
     pub fn allows(&self, action: Action, topic: &str) -> bool {
+        let mount_point = self.mount_point.as_ref();
+        if mount_point.is_some_and(|mount_point| mount_point.rest(topic).is_none()) {
+            return false;
+        }
         let allowed = |access: &Arc<dyn Access>| access.allows(action, topic);
         self.access.as_ref().is_none_or(allowed)
     }

@@ -44,6 +44,7 @@ impl TestPolicy {
         };
         Grant {
             user_name: Some(client_id.into()),
+            mount_point: None,
             access: Some(Arc::new(Forbidden(self.0.lock().unwrap().clone()))),
             expires_at: until,
             source: 1,

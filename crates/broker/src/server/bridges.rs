@@ -119,6 +119,10 @@ impl<P: Policy> Policy for TrustBridges<P> {
         }
     }
 
+    fn client_id(&mut self, connection: ConnectionId, connect: &Connect<'_>) -> Option<String> {
+        self.others.client_id(connection, connect)
+    }
+
     fn connect(&mut self, connection: ConnectionId, connect: &Connect<'_>) -> Decision {
         if self.entering.remove(&connection) {
             return Decision::accept(Grant {

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow};
 use dunlin_net::{
-    Admission, ClientCertificates, ListenError, ListenerId, ListenerOptions, ListeningSocket,
-    Origins, Place, Proxies, Reactor, TlsError, TlsServer, TlsSettings,
+    Admission, ListenError, ListenerId, ListenerOptions, ListeningSocket, Origins, Place, Proxies,
+    Reactor, TlsError, TlsServer, TlsSettings,
 };
 
 use super::config::{
@@ -319,10 +319,7 @@ fn settings(tls: &TlsConfig) -> TlsSettings {
         authorities: tls.cafile.clone(),
         authorities_folder: tls.capath.clone(),
         revocations: tls.crlfile.clone(),
-        client_certificates: match tls.require_certificate {
-            true => ClientCertificates::Required,
-            false => ClientCertificates::NotAsked,
-        },
+        client_certificates: tls.client_certificates,
         minimum_version: match tls.minimum_version {
             TlsVersion::V1_2 => dunlin_net::TlsVersion::V1_2,
             TlsVersion::V1_3 => dunlin_net::TlsVersion::V1_3,

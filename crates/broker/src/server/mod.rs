@@ -84,6 +84,7 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     privileges::drop_to(config.user.as_deref(), config.data_dir.as_deref())?;
     listeners.watch_certificates()?;
     let shards = Shards::start(&config, &listeners, descriptors, rules)?;
+    log.publish_to(&shards.posts[0]);
     welcome(&listeners.places(), &config, shards.durable.as_ref())?;
     listeners.release(&shards.posts, &shards.admission)?;
     let durability = shards.durable.as_ref().map_or("none", Durable::promise);

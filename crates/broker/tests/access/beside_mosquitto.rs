@@ -217,10 +217,48 @@ fn outcome(server: &Server, client: &mut Client, it: Try) -> String {
 /// A user for the tests themselves, who may do everything.
 const ADMIN: &str = "user admin\ntopic #\ntopic $own/#\ntopic $x/#\n";
 
+/// With a mount point, rules are about whole topics, and those are seen by nobody.
+const MOUNTED: &[Case] = &[
+    (
+        "topic t/a/#\ntopic b\ntopic deny t/a/no\n",
+        &[(None, "c")],
+        &[
+            Publish("a/1"),
+            Publish("a/no"),
+            Publish("b"),
+            Publish("t/a/1"),
+            Receive("a/1"),
+            Receive("a/no"),
+            Receive("b"),
+            Retained("a/r"),
+        ],
+    ),
+    (
+        "topic #\ntopic $SYS/#\n",
+        &[(None, "c")],
+        &[
+            Publish("$SYS/a"),
+            Receive("$SYS/a"),
+            Retained("$SYS/broker/version"),
+        ],
+    ),
+];
+
 #[test]
 #[ignore = "needs mosquitto: cargo xtask test access-mosquitto"]
 fn rules_mean_the_same() {
-    for (acl, clients, tries) in CASES {
+    same_rules(CASES, "", "");
+}
+
+#[test]
+#[ignore = "needs mosquitto: cargo xtask test access-mosquitto"]
+fn rules_mean_the_same_under_a_mount_point() {
+    same_rules(MOUNTED, "mount_point t/\n", "mount_point = 't/'\n");
+}
+
+/// Tries all cases with these further lines of the configurations.
+fn same_rules(cases: &[Case], their_lines: &str, our_lines: &str) {
+    for (acl, clients, tries) in cases {
         let text = match acl.starts_with('#') {
             true => (*acl).to_owned(),
             false => format!("{acl}{ADMIN}"),
@@ -238,10 +276,13 @@ fn rules_mean_the_same() {
             });
             clients.collect::<Vec<_>>()
         };
-        let theirs = of(Server::mosquitto, "allow_anonymous true\nacl_file ACL");
+        let theirs = of(
+            Server::mosquitto,
+            &format!("{their_lines}allow_anonymous true\nacl_file ACL"),
+        );
         let ours = of(
             Server::start,
-            "allow_anonymous = true\nacl_file = 'ACL'\nshards = 1",
+            &format!("{our_lines}allow_anonymous = true\nacl_file = 'ACL'\nshards = 1"),
         );
         assert_eq!(ours, theirs, "{acl}");
     }

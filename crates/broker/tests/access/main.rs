@@ -13,6 +13,8 @@ mod exchange;
 mod explain;
 mod folder;
 mod http;
+mod mount;
+mod names;
 mod passwords;
 mod privileges;
 mod reload;

@@ -14,6 +14,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Those of all listeners, in their order.
+    pub(crate) listeners: Vec<SocketAddr>,
     /// Lines of standard error.
     log: Receiver<String>,
     pub(crate) folder: Folder,
@@ -36,16 +38,17 @@ impl Server {
             .expect("dunlin starts");
         let log = lines(child.stderr.take().unwrap());
         let output = lines(child.stdout.take().unwrap());
-        let address = output
-            .iter()
-            .find_map(|line| line.strip_prefix("listening on ")?.parse().ok());
-        let Some(address) = address else {
+        let told = output.iter().take_while(|line| !line.is_empty());
+        let places = told.filter_map(|line| line.strip_prefix("listening on ")?.parse().ok());
+        let listeners: Vec<_> = places.filter(SocketAddr::is_ipv4).collect();
+        let Some(&address) = listeners.first() else {
             let log: Vec<_> = log.iter().collect();
             panic!("dunlin does not start: {log:#?}");
         };
         Server {
             child,
             address,
+            listeners,
             log,
             folder,
         }
@@ -81,6 +84,7 @@ impl Server {
         Server {
             child,
             address,
+            listeners: vec![address],
             log,
             folder,
         }

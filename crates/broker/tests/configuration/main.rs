@@ -5,6 +5,7 @@
 
 mod server;
 
+mod log_topic;
 mod mosquitto;
 mod reload;
 mod sys;

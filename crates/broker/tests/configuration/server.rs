@@ -51,6 +51,17 @@ pub(crate) fn dunlin(directory: &Directory, args: &[&str]) -> Output {
         .unwrap()
 }
 
+/// A client tool at the server with this port; gives what it wrote.
+pub(crate) fn tool(port: u16, args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_dunlin"))
+        .args([args[0], "-p", &port.to_string()])
+        .args(&args[1..])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// A running server.
 pub(crate) struct Server {
     child: Child,
@@ -105,14 +116,7 @@ impl Server {
 
     /// A client tool at this server; gives what it wrote.
     pub(crate) fn tool(&self, args: &[&str]) -> String {
-        let port = self.port.to_string();
-        let output = Command::new(env!("CARGO_BIN_EXE_dunlin"))
-            .args([args[0], "-p", &port])
-            .args(&args[1..])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{args:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
+        tool(self.port, args)
     }
 
     /// Whether a client tool fails at this server.
@@ -126,11 +130,15 @@ impl Server {
         !status.unwrap().success()
     }
 
+    pub(crate) fn signal(&self, name: &str) {
+        let number = self.child.id().to_string();
+        let kill = Command::new("kill").args(["-s", name, &number]).status();
+        assert!(kill.unwrap().success());
+    }
+
     /// Ends it by SIGTERM; gives its exit code.
     pub(crate) fn terminate(mut self) -> Option<i32> {
-        let number = self.child.id().to_string();
-        let kill = Command::new("kill").args(["-TERM", &number]).status();
-        assert!(kill.unwrap().success());
+        self.signal("TERM");
         self.child.wait().unwrap().code()
     }
 }

@@ -19,6 +19,7 @@ use foldhash::fast::FixedState;
 use crate::id::{ConnectionId, SessionId};
 use crate::journal::{Holder, LogId, RecordedWill};
 use crate::message::Message;
+use crate::mount::MountPoint;
 use crate::policy::{self, Action, Grant};
 use crate::replay::Replay;
 use crate::retained::RetainedStreams;
@@ -141,7 +142,13 @@ impl Session {
     /// Whether its Client may not do everything.
     pub(crate) fn is_restricted(&self) -> bool {
         let grant = self.grant.as_deref();
-        grant.is_some_and(|grant| grant.access.is_some())
+        grant.is_some_and(|grant| grant.access.is_some() || grant.mount_point.is_some())
+    }
+
+    /// What stands before all topics of its Client.
+    #[inline]
+    pub(crate) fn mount_point(&self) -> Option<&MountPoint> {
+        self.grant.as_ref()?.mount_point.as_ref()
     }
 
     /// Whether its Client may do something: the one place where that is decided.

@@ -15,6 +15,7 @@ use crate::limits::Limits;
 use crate::message::Message;
 use crate::policy::{Grant, Refusal};
 use crate::session::{Session, SessionWill};
+use crate::terms::Terms;
 use crate::time::Timestamp;
 use crate::timers::Timer;
 
@@ -23,7 +24,7 @@ struct Acceptance<'a> {
     /// What was said to others before: CONNACK waits for the rest.
     marks: u64,
     session_present: bool,
-    /// The Client Identifier that the broker chose.
+    /// The Client Identifier, if it is not that of CONNECT.
     assigned: Option<&'a str>,
     /// What the authentication exchange ended with.
     data: Option<Vec<u8>>,
@@ -43,8 +44,10 @@ impl Shard {
                 return Err(malformed.into());
             }
         };
-        let home = self.home_of_session(connect.client_id);
-        if !connect.client_id.is_empty() && home != self.id {
+        let named = self.policy.client_id(id, &connect);
+        let client_id = named.as_deref().unwrap_or(connect.client_id);
+        let home = self.home_of_session(client_id);
+        if !client_id.is_empty() && home != self.id {
             return Ok(Flow::Move(home));
         }
         let Some(connection) = self.clients.connections.get_mut(id) else {
@@ -52,7 +55,7 @@ impl Shard {
         };
         connection.version = connect.version;
         connection.is_bridge = Connect::is_from_bridge(body);
-        let assigns_client_id = connection.assigns_client_id;
+        let listener = connection.listener as usize;
         if connect.version == ProtocolVersion::V5 {
             let properties = connect.properties;
             connection.problem_information = properties
@@ -66,28 +69,29 @@ impl Shard {
             return Err(self.refuse(id, connect.client_id, &refusal));
         }
         // [MQTT-3.1.3-8] in 3.1.1; 3.1 wants at least one character.
-        let needs_id = !assigns_client_id
-            || connect.version == ProtocolVersion::V3_1
-            || (connect.version == ProtocolVersion::V3_1_1 && !connect.clean_start);
-        if connect.client_id.is_empty() && needs_id {
-            let refusal = Refusal::new(ReasonCode::ClientIdentifierNotValid);
-            return Err(self.refuse(id, connect.client_id, &refusal));
-        }
-        let decision = if connect.client_id.is_empty() {
-            let assigned = self.assign_client_id();
-            let client_id = assigned.as_str();
-            let named = Connect {
-                client_id,
-                ..connect
-            };
-            let decision = self.policy.connect(id, &named);
-            if let Some(connection) = self.clients.connections.get_mut(id) {
-                connection.assigned = Some(assigned.into());
-            }
-            decision
-        } else {
-            self.policy.connect(id, &connect)
+        let may_be_empty = match connect.version {
+            ProtocolVersion::V3_1 => false,
+            ProtocolVersion::V3_1_1 => connect.clean_start,
+            ProtocolVersion::V5 => true,
         };
+        let assigned = match self.terms.get(listener) {
+            _ if !client_id.is_empty() => named,
+            Some(terms) if !terms.assigns_client_id => None,
+            _ => may_be_empty.then(|| self.assign_client_id(listener)),
+        };
+        let client_id = assigned.as_deref().unwrap_or(connect.client_id);
+        if client_id.is_empty() {
+            let refusal = Refusal::new(ReasonCode::ClientIdentifierNotValid);
+            return Err(self.refuse(id, client_id, &refusal));
+        }
+        let named = Connect {
+            client_id,
+            ..connect
+        };
+        let decision = self.policy.connect(id, &named);
+        if let Some(connection) = self.clients.connections.get_mut(id) {
+            connection.assigned = assigned.map(Into::into);
+        }
         self.decide(now, id, &connect, body, decision)?;
         Ok(Flow::Continue)
     }
@@ -106,7 +110,7 @@ impl Shard {
         let connection = self.clients.connections.get_mut(id);
         let assigned = connection.and_then(|connection| connection.assigned.take());
         let client_id = assigned.as_deref().unwrap_or(connect.client_id);
-        if let Some(reason) = self.will_refusal(id, connect) {
+        if let Some(reason) = self.will_refusal(id, connect, &grant) {
             return Err(self.refuse(id, client_id, &Refusal::new(reason)));
         }
         let mut known = self.clients.sessions.find(client_id);
@@ -172,8 +176,17 @@ impl Shard {
     }
 
     /// Why the Will of a CONNECT cannot be kept, if it cannot. `[MQTT-3.2.2-12]`, `[MQTT-3.2.2-13]`
-    fn will_refusal(&self, id: ConnectionId, connect: &Connect<'_>) -> Option<ReasonCode> {
+    fn will_refusal(
+        &self,
+        id: ConnectionId,
+        connect: &Connect<'_>,
+        grant: &Grant,
+    ) -> Option<ReasonCode> {
         let will = connect.will?;
+        let mount_point = grant.mount_point.as_ref();
+        if mount_point.is_some_and(|it| it.topic(will.topic).is_none()) {
+            return Some(ReasonCode::TopicNameInvalid);
+        }
         let highest = self.clients.connections.get(id)?.maximum_qos;
         if will.qos > highest {
             return Some(ReasonCode::QoSNotSupported);
@@ -210,8 +223,9 @@ impl Shard {
                 .set(timer, &mut last.due_at, Timestamp::NEVER);
         }
         session.will = connect.will.map(|will| {
+            let whole = session.mount_point().and_then(|it| it.topic(will.topic));
             Box::new(SessionWill {
-                message: Message::from_will(&will),
+                message: Message::from_will(&will, whole.as_deref().unwrap_or(will.topic)),
                 expiry_interval: will.properties.message_expiry_interval(),
                 delay_interval: will.properties.will_delay_interval().unwrap_or(0),
                 due_at: Timestamp::NEVER,
@@ -287,7 +301,8 @@ impl Shard {
         if keep_alive != connect.keep_alive {
             properties.push(Property::ServerKeepAlive(keep_alive));
         }
-        if let Some(assigned) = acceptance.assigned {
+        let assigned = acceptance.assigned;
+        if let Some(assigned) = assigned.filter(|_| connect.client_id.is_empty()) {
             properties.push(Property::AssignedClientIdentifier(assigned));
         }
         if !limits.retain_available {
@@ -316,9 +331,12 @@ impl Shard {
     }
 
     /// A Client Identifier that nobody has and whose Session lives here. `[MQTT-3.1.3-6]`
-    fn assign_client_id(&mut self) -> String {
+    fn assign_client_id(&mut self, listener: usize) -> String {
+        let terms = self.terms.get(listener);
+        let prefix = terms.map_or(Terms::CLIENT_ID_PREFIX, |terms| &terms.client_id_prefix);
+        let prefix = prefix.to_owned();
         loop {
-            let client_id = format!("auto-{:016x}", self.next_random());
+            let client_id = format!("{prefix}{:016x}", self.next_random());
             let taken = self.clients.sessions.find(&client_id).is_some();
             if !taken && self.home_of_session(&client_id) == self.id {
                 return client_id;

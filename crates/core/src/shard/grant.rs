@@ -20,7 +20,10 @@ impl Shard {
         if let Some(connection) = self.clients.connections.get_mut(id) {
             connection.expires_at = grant.expires_at;
         }
-        let is_plain = grant.access.is_none() && grant.user_name.is_none() && grant.source == 0;
+        let is_plain = grant.access.is_none()
+            && grant.mount_point.is_none()
+            && grant.user_name.is_none()
+            && grant.source == 0;
         self.clients.sessions[session].grant = (!is_plain).then(|| Box::new(grant));
     }
 

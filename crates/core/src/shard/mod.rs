@@ -142,7 +142,7 @@ pub enum Input<'a> {
     /// Old parts of the log are to become free: the shard tells anew all that is recorded of it,
     /// between its other work, until [`Shard::take_checkpoint`] says that it has.
     Checkpoint,
-    /// A message of the broker's own, at QoS 0.
+    /// A message of the broker's own.
     Publish {
         /// What.
         message: Message,

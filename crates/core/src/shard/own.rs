@@ -7,12 +7,18 @@ use crate::limits::Limits;
 use crate::message::Message;
 use crate::time::Timestamp;
 
+/// Seconds that the broker's own messages wait in queues; as long as Mosquitto's.
+const OWN_MESSAGES_WAIT: u32 = 60;
+
 impl Shard {
     /// Publishes a message of the broker's own. It goes to all who want it and is retained if it says
     /// so, but nobody is told what has become of it, and no record is made: after a restart the
-    /// broker says it anew.
-    pub(super) fn publish_own(&mut self, now: Timestamp, message: Message) {
-        debug_assert_eq!(message.qos(), QoS::AtMostOnce);
+    /// broker says it anew. It does not wait for long for those who are not there.
+    pub(super) fn publish_own(&mut self, now: Timestamp, kept: Message) {
+        let message = match kept.qos() {
+            QoS::AtMostOnce => kept.clone(),
+            _ => kept.expiring_at(now.after_seconds(OWN_MESSAGES_WAIT)),
+        };
         self.clients.counters.accepted += 1;
         let mut matches = std::mem::take(&mut self.matches);
         self.routes.find(message.topic(), &mut matches);
@@ -26,7 +32,7 @@ impl Shard {
         let peers = matches.peers;
         self.matches = matches;
         if message.retain() {
-            self.retain(now, message, peers);
+            self.retain(now, kept, peers);
         }
     }
 

@@ -72,6 +72,14 @@ impl Shard {
         publish: &Publish<'_>,
         topic: &str,
     ) -> Result<(), Ending> {
+        let whole;
+        let topic = match self.clients.sessions[session].mount_point() {
+            None => topic,
+            Some(mount_point) => {
+                whole = mount_point.topic(topic).ok_or(Violation::TopicTooLong)?;
+                &whole
+            }
+        };
         let limit = self.clients.limits.topic_levels;
         let levels = || topic.bytes().filter(|&byte| byte == b'/').count() + 1;
         if topic.len() >= limit && levels() > limit {

@@ -38,11 +38,12 @@ impl Shard {
     pub(super) fn identified(&mut self, id: ConnectionId, origin: &Origin) {
         self.policy.opened(id, origin);
         let terms = self.terms.get(origin.listener as usize);
-        if let Some(connection) = self.clients.connections.get_mut(id)
-            && let Some(terms) = terms
-        {
+        let Some(connection) = self.clients.connections.get_mut(id) else {
+            return;
+        };
+        connection.listener = origin.listener;
+        if let Some(terms) = terms {
             connection.maximum_qos = terms.maximum_qos;
-            connection.assigns_client_id = terms.assigns_client_id;
             connection.durability = terms.durability;
             if let Some(aliases) = terms.topic_aliases_in {
                 connection.topic_aliases_in = aliases;

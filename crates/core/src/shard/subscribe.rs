@@ -3,6 +3,7 @@
 //! SUBACK promises that a message published from now on is delivered. So it leaves only when the
 //! other shards know of the filter, and the home of a Shared Subscription of its new member.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use dunlin_packet::{
@@ -64,12 +65,17 @@ impl Shard {
                 options: options(entry, highest, is_bridge),
                 id: identifier,
             };
-            let reason = self.subscribe_to(session, entry.filter, wanted, &mut streams)?;
+            let mounted = self.mounted(session, entry.filter);
+            let filter = mounted.as_deref();
+            let reason = match filter {
+                Some(filter) => self.subscribe_to(session, filter, wanted, &mut streams)?,
+                None => ReasonCode::TopicFilterInvalid,
+            };
             reasons.push(reason as u8);
             let client_id = self.clients.sessions[session].client_id.clone();
             self.emit(Event::Subscribed {
                 client_id,
-                filter: entry.filter.into(),
+                filter: filter.unwrap_or(entry.filter).into(),
                 reason,
             });
         }
@@ -85,6 +91,14 @@ impl Shard {
         );
         self.begin_streams(session, streams);
         Ok(())
+    }
+
+    /// The whole of a Client's Topic Filter. `None`: it has none.
+    fn mounted<'a>(&self, session: SessionId, filter: &'a str) -> Option<Cow<'a, str>> {
+        match self.clients.sessions[session].mount_point() {
+            None => Some(filter.into()),
+            Some(mount_point) => mount_point.filter(filter).map(Cow::Owned),
+        }
     }
 
     /// Carries out one entry; gives its Reason Code.
@@ -216,17 +230,9 @@ impl Shard {
     ) {
         let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
         for filter in unsubscribe.filters.iter() {
-            let reason = if self.unsubscribe_from(session, filter) {
-                let client_id = self.clients.sessions[session].client_id.clone();
-                self.emit(Event::Unsubscribed {
-                    client_id,
-                    filter: filter.into(),
-                });
-                ReasonCode::Success
-            } else if TopicFilter::parse(filter).is_err() {
-                ReasonCode::TopicFilterInvalid
-            } else {
-                ReasonCode::NoSubscriptionExisted
+            let reason = match self.mounted(session, filter) {
+                Some(filter) => self.unsubscribe_one(session, &filter),
+                None => ReasonCode::TopicFilterInvalid,
             };
             reasons.push(reason as u8);
         }
@@ -240,6 +246,20 @@ impl Shard {
                 reasons,
             }),
         );
+    }
+
+    /// Carries out one entry; gives its Reason Code.
+    fn unsubscribe_one(&mut self, session: SessionId, filter: &str) -> ReasonCode {
+        if self.unsubscribe_from(session, filter) {
+            let client_id = self.clients.sessions[session].client_id.clone();
+            let filter = filter.into();
+            self.emit(Event::Unsubscribed { client_id, filter });
+            ReasonCode::Success
+        } else if TopicFilter::parse(filter).is_err() {
+            ReasonCode::TopicFilterInvalid
+        } else {
+            ReasonCode::NoSubscriptionExisted
+        }
     }
 
     /// Ends a subscription. False: there was none.

@@ -49,7 +49,7 @@ impl AuthExchange {
         self.user = Some(user);
         Ok(Decision::Accept {
             data: Some(answer),
-            grant: realm.grant(&identity, &self.client_id),
+            grant: realm.grant(&identity, &self.client_id)?,
         })
     }
 }

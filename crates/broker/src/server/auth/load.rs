@@ -13,6 +13,7 @@ use dunlin_auth::http::{Fetch, Http};
 use dunlin_auth::jwt::{Jwt, JwtConfig, Key, KeySet};
 use dunlin_auth::password::{PasswordFile, PasswordHash, Verified};
 use dunlin_auth::{AuthConfig, Realm};
+use dunlin_net::ClientCertificates;
 
 use super::Realms;
 use crate::server::config::{AccessConfig, Config, UserNameFrom};
@@ -44,6 +45,10 @@ pub(in crate::server) fn realms(
             listener: u16::try_from(listener).context("more than 65,536 listeners")?,
             anonymous: access.anonymous,
             name_from: tls.and_then(|tls| name_from(tls.user_name)),
+            may_lack_certificate: tls
+                .is_some_and(|tls| tls.client_certificates == ClientCertificates::Optional),
+            user_name_is_client_id: access.use_user_name_as_client_id,
+            mount_point: settings.mount_point.clone(),
             jwt: jwt.clone(),
             passwords: files.users(access, auth)?,
             verified: verified.clone(),

@@ -40,7 +40,10 @@ impl ShardPolicy {
         outcome: Outcome,
     ) -> Decision {
         match outcome {
-            Outcome::Accepted(identity) => Decision::accept(realm.grant(&identity, client_id)),
+            Outcome::Accepted(identity) => match realm.grant(&identity, client_id) {
+                Ok(grant) => Decision::accept(grant),
+                Err(cause) => self.shared.workers.turn_away(asker, client_id, cause),
+            },
             Outcome::Refused(cause) => self.shared.workers.turn_away(asker, client_id, cause),
             Outcome::Slow(check) => {
                 let question = Question {
@@ -62,6 +65,13 @@ impl ShardPolicy {
 impl Policy for ShardPolicy {
     fn opened(&mut self, connection: ConnectionId, origin: &Origin) {
         self.entering.insert(connection, origin.clone());
+    }
+
+    fn client_id(&mut self, connection: ConnectionId, connect: &Connect<'_>) -> Option<String> {
+        let origin = self.entering.get(&connection)?;
+        let realms = self.shared.realms();
+        let realm = realms.get(origin.listener as usize)?;
+        realm.client_id(connect.user_name, origin.certificate.as_deref())
     }
 
     fn connect(&mut self, connection: ConnectionId, connect: &Connect<'_>) -> Decision {

@@ -155,8 +155,10 @@ impl Shared {
             client_id,
             changes,
         } = question;
-        let decision = match check.run() {
-            Ok(identity) => Decision::accept(realm.grant(&identity, &client_id)),
+        let granted = check.run();
+        let granted = granted.and_then(|identity| realm.grant(&identity, &client_id));
+        let decision = match granted {
+            Ok(grant) => Decision::accept(grant),
             Err(cause) => match self.turn_away(asker, &client_id, cause) {
                 Decision::Pending => return,
                 decision => decision,

@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use dunlin_auth::Anonymous;
+use dunlin_core::{MountPoint, Terms};
+use dunlin_net::ClientCertificates;
 use dunlin_packet::QoS;
 
 use super::Durability;
@@ -39,7 +41,7 @@ pub(crate) struct ListenerConfig {
     /// What acknowledgements promise here, if the process promises as much.
     pub(crate) durability: Durability,
     /// What is put before every topic of its Clients, and taken off again on the way to them.
-    pub(crate) mount_point: Option<String>,
+    pub(crate) mount_point: Option<MountPoint>,
 }
 
 impl ListenerConfig {
@@ -153,8 +155,8 @@ pub(crate) struct TlsConfig {
     pub(crate) capath: Option<PathBuf>,
     /// Certificates that are not valid any more.
     pub(crate) crlfile: Option<PathBuf>,
-    /// Whether a Client must show a certificate.
-    pub(crate) require_certificate: bool,
+    /// Whether a Client must, or may, show a certificate.
+    pub(crate) client_certificates: ClientCertificates,
     /// The lowest version.
     pub(crate) minimum_version: TlsVersion,
     /// Names of cipher suites of TLS 1.2, by preference. Empty: the default ones.
@@ -165,6 +167,17 @@ pub(crate) struct TlsConfig {
     pub(crate) user_name: UserNameFrom,
     /// Where to write the secrets of each connection, to decrypt recordings of it. For debugging only.
     pub(crate) keylog: Option<PathBuf>,
+}
+
+impl TlsConfig {
+    /// Whether nobody comes in without a certificate that says who it is.
+    pub(crate) fn identifies(&self) -> bool {
+        match self.client_certificates {
+            ClientCertificates::Required => true,
+            ClientCertificates::NotAsked => self.user_name != UserNameFrom::Connect,
+            ClientCertificates::Optional => false,
+        }
+    }
 }
 
 /// A version of TLS.
@@ -204,6 +217,14 @@ pub(crate) struct AccessConfig {
     pub(crate) auto_id_prefix: Option<String>,
     /// Whether the User Name takes the place of the Client Identifier.
     pub(crate) use_user_name_as_client_id: bool,
+}
+
+impl AccessConfig {
+    /// What a Client Identifier begins with that the server chose.
+    pub(crate) fn auto_id_prefix(&self) -> &str {
+        let prefix = self.auto_id_prefix.as_deref();
+        prefix.unwrap_or(Terms::CLIENT_ID_PREFIX)
+    }
 }
 
 impl Default for AccessConfig {

@@ -3,8 +3,8 @@
 use std::ops::Not;
 
 use dunlin_auth::Anonymous;
-use dunlin_core::{Limits, ShardId};
-use dunlin_net::{AddressRange, AdmissionRules, ListenerId};
+use dunlin_core::{Limits, MountPoint, ShardId};
+use dunlin_net::{AddressRange, AdmissionRules, ClientCertificates, ListenerId};
 use dunlin_packet::{QoS, TopicFilter};
 
 use super::address;
@@ -127,9 +127,11 @@ fn listener_meant(
     let address = address::parse(&written).map_err(|wrong| value("address", wrong))?;
     let proxy_protocol = listener.proxy_protocol.unwrap_or(false);
     let tls = tls(listener.tls).map_err(|wrong| value("tls", wrong))?;
-    let identified = tls
-        .as_ref()
-        .is_some_and(|tls| tls.require_certificate || tls.user_name != Default::default());
+    let mount_point = listener.mount_point.as_deref().map(MountPoint::new);
+    let mount_point = mount_point
+        .transpose()
+        .map_err(|wrong| value("mount_point", wrong.to_string()))?;
+    let identified = tls.as_ref().is_some_and(TlsConfig::identifies);
     let has_users = listener.password_file.is_some() || auth.knows_users() || identified;
     let has_rules = listener.acl_file.is_some() || !auth.roles.is_empty();
     let is_reached_from_elsewhere = !address.is_local() || proxy_protocol;
@@ -174,7 +176,7 @@ fn listener_meant(
         },
         max_topic_alias: listener.max_topic_alias,
         durability: listener.durability.unwrap_or_default(),
-        mount_point: listener.mount_point,
+        mount_point,
         address,
     })
 }
@@ -187,9 +189,15 @@ fn tls(tls: TlsSettings) -> Result<Option<TlsConfig>, String> {
         (None, Some(_)) => return Err("keyfile needs a certfile".to_owned()),
         (None, None) => return Ok(None),
     };
-    let require_certificate = tls.require_certificate.unwrap_or(false);
-    if require_certificate && tls.cafile.is_none() && tls.capath.is_none() {
-        return Err("require_certificate needs a cafile or a capath".to_owned());
+    let wanted = |key: Option<bool>| key.unwrap_or(false);
+    let client_certificates = match wanted(tls.require_certificate) {
+        true => ClientCertificates::Required,
+        false if wanted(tls.request_certificate) => ClientCertificates::Optional,
+        false => ClientCertificates::NotAsked,
+    };
+    let asks = client_certificates != ClientCertificates::NotAsked;
+    if asks && tls.cafile.is_none() && tls.capath.is_none() {
+        return Err("Clients' certificates need a cafile or a capath".to_owned());
     }
     Ok(Some(TlsConfig {
         certfile,
@@ -197,7 +205,7 @@ fn tls(tls: TlsSettings) -> Result<Option<TlsConfig>, String> {
         cafile: tls.cafile,
         capath: tls.capath,
         crlfile: tls.crlfile,
-        require_certificate,
+        client_certificates,
         minimum_version: tls.minimum_version.unwrap_or_default(),
         ciphers: tls.ciphers.unwrap_or_default(),
         ciphers_tls13: tls.ciphers_tls13.unwrap_or_default(),

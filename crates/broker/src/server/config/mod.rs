@@ -194,6 +194,7 @@ impl Config {
             maximum_qos: listener.max_qos,
             topic_aliases_in: listener.max_topic_alias,
             assigns_client_id: listener.access.allow_zero_length_client_id,
+            client_id_prefix: listener.access.auto_id_prefix().into(),
             durability: listener.durability.in_core(),
         });
         let config = ShardConfig {

@@ -3,7 +3,7 @@
 //!
 //! Whoever makes a part of the process serve a setting takes its line away here.
 
-use super::{Config, ConfigError, ListenerConfig, LogDestination, Protocol};
+use super::{Config, ConfigError, ListenerConfig, Protocol};
 
 /// Whether everything is served that is asked for.
 pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
@@ -15,21 +15,15 @@ pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
 
 /// The first setting that differs from what is served, by its key.
 pub(super) fn first_unserved(config: &Config) -> Option<String> {
-    let wanted = [(
-        "log.destinations: topic",
-        config.log.destinations.contains(&LogDestination::Topic),
-    )];
-    let of_listeners = config.listeners.iter().find_map(|listener| {
+    config.listeners.iter().find_map(|listener| {
         let key = first_unserved_of(listener)?;
         Some(format!("{key} (listener {})", listener.name))
-    });
-    first(&wanted).map(str::to_owned).or(of_listeners)
+    })
 }
 
 fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
     let allows = |protocol| listener.protocols.allows(protocol);
     let plain = allows(Protocol::Mqtt) || allows(Protocol::Ws);
-    let access = &listener.access;
     first(&[
         (
             "protocols: quic, for which it is not built,",
@@ -39,12 +33,6 @@ fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
             "protocols: nothing but TLS",
             !plain && listener.tls.is_none(),
         ),
-        ("auto_id_prefix", access.auto_id_prefix.is_some()),
-        (
-            "use_user_name_as_client_id",
-            access.use_user_name_as_client_id,
-        ),
-        ("mount_point", listener.mount_point.is_some()),
     ])
 }
 

@@ -90,6 +90,7 @@ pub(super) struct TlsSettings {
     pub(super) capath: Option<PathBuf>,
     pub(super) crlfile: Option<PathBuf>,
     pub(super) require_certificate: Option<bool>,
+    pub(super) request_certificate: Option<bool>,
     pub(super) minimum_version: Option<TlsVersion>,
     pub(super) ciphers: Option<Vec<String>>,
     pub(super) ciphers_tls13: Option<Vec<String>>,

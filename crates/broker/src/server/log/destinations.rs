@@ -10,7 +10,9 @@ use anyhow::Context;
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::topic;
 use crate::server::config::LogDestination;
+use crate::server::mail::Post;
 
 /// The socket of the system's log.
 const SYSLOG: &str = "/dev/log";
@@ -22,8 +24,16 @@ pub(super) struct Destinations(Arc<Mutex<Vec<Destination>>>);
 enum Destination {
     Stdout,
     Stderr,
-    File { path: PathBuf, file: File },
-    Syslog { socket: UnixDatagram, facility: u8 },
+    File {
+        path: PathBuf,
+        file: File,
+    },
+    Syslog {
+        socket: UnixDatagram,
+        facility: u8,
+    },
+    /// The shard that publishes lines, once there is one.
+    Topic(Option<Post>),
 }
 
 impl Destinations {
@@ -32,9 +42,21 @@ impl Destinations {
     /// # Errors
     /// One of them cannot be opened.
     pub(super) fn open(wanted: &[LogDestination]) -> anyhow::Result<Self> {
-        let opened = wanted.iter().filter_map(|wanted| open(wanted).transpose());
-        let opened = opened.collect::<anyhow::Result<Vec<_>>>()?;
+        let opened = wanted
+            .iter()
+            .map(open)
+            .collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Destinations(Arc::new(Mutex::new(opened))))
+    }
+
+    /// There is a shard that publishes lines.
+    pub(super) fn publish_to(&self, post: &Post) {
+        let mut destinations = self.0.lock().expect("a writer of log lines does not panic");
+        for destination in destinations.iter_mut() {
+            if let Destination::Topic(known) = destination {
+                *known = Some(post.clone());
+            }
+        }
     }
 
     /// Opens files anew: they may have been moved away. What cannot be opened stays as it is.
@@ -50,8 +72,8 @@ impl Destinations {
     }
 }
 
-fn open(wanted: &LogDestination) -> anyhow::Result<Option<Destination>> {
-    Ok(Some(match wanted {
+fn open(wanted: &LogDestination) -> anyhow::Result<Destination> {
+    Ok(match wanted {
         LogDestination::Stdout => Destination::Stdout,
         LogDestination::Stderr => Destination::Stderr,
         LogDestination::File(path) => Destination::File {
@@ -67,9 +89,8 @@ fn open(wanted: &LogDestination) -> anyhow::Result<Option<Destination>> {
             let facility = *facility;
             Destination::Syslog { socket, facility }
         }
-        // `served` refuses it.
-        LogDestination::Topic => return Ok(None),
-    }))
+        LogDestination::Topic => Destination::Topic(None),
+    })
 }
 
 fn open_file(path: &Path) -> io::Result<File> {
@@ -80,26 +101,29 @@ fn open_file(path: &Path) -> io::Result<File> {
 pub(super) struct Line {
     destinations: Destinations,
     level: Level,
+    /// What Mosquitto calls its kind.
+    kind: Option<&'static str>,
 }
 
 impl<'a> MakeWriter<'a> for Destinations {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        self.line(Level::INFO)
+        self.line(Level::INFO, None)
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line {
-        self.line(*metadata.level())
+        self.line(*metadata.level(), topic::kind(metadata))
     }
 }
 
 impl Destinations {
-    fn line(&self, level: Level) -> Line {
+    fn line(&self, level: Level, kind: Option<&'static str>) -> Line {
         let destinations = self.clone();
         Line {
             destinations,
             level,
+            kind,
         }
     }
 }
@@ -116,6 +140,12 @@ impl Write for Line {
                 Destination::Stdout => io::stdout().lock().write_all(line),
                 Destination::Stderr => io::stderr().lock().write_all(line),
                 Destination::File { file, .. } => file.write_all(line),
+                Destination::Topic(post) => {
+                    if let (Some(post), Some(kind)) = (post, self.kind) {
+                        topic::publish(post, kind, line);
+                    }
+                    Ok(())
+                }
                 Destination::Syslog { socket, facility } => {
                     let priority = u16::from(*facility) * 8 + severity(self.level);
                     let mut datagram =

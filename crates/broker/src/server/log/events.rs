@@ -2,7 +2,7 @@
 
 use dunlin_core::{Ending, Event};
 
-use super::{CONNECTIONS, SUBSCRIPTIONS};
+use super::{CONNECTIONS, SUBSCRIPTIONS, UNSUBSCRIPTIONS};
 
 /// Whether anybody reads what [`event`] writes.
 pub(in crate::server) fn wants_events() -> bool {
@@ -48,7 +48,7 @@ pub(in crate::server) fn event(event: &Event) {
             tracing::info!(target: SUBSCRIPTIONS, client_id = &**client_id, filter = &**filter, %reason, "subscribe");
         }
         Event::Unsubscribed { client_id, filter } => {
-            tracing::info!(target: SUBSCRIPTIONS, client_id = &**client_id, filter = &**filter, "unsubscribed");
+            tracing::info!(target: UNSUBSCRIPTIONS, client_id = &**client_id, filter = &**filter, "unsubscribed");
         }
         Event::SessionEnded { client_id } => {
             tracing::info!(target: CONNECTIONS, client_id = &**client_id, "session ended");

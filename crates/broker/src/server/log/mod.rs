@@ -7,6 +7,7 @@ mod destinations;
 mod events;
 mod ration;
 mod timestamp;
+mod topic;
 
 use anyhow::anyhow;
 use tracing_subscriber::Registry;
@@ -18,6 +19,7 @@ pub(super) use events::{event, wants_events};
 pub(super) use ration::Ration;
 
 use super::config::{LogConfig, LogLevel};
+use super::mail::Post;
 use super::options::Verbosity;
 use destinations::Destinations;
 use timestamp::Timestamp;
@@ -26,6 +28,8 @@ use timestamp::Timestamp;
 const CONNECTIONS: &str = "connections";
 /// The target of lines about subscriptions.
 const SUBSCRIPTIONS: &str = "subscriptions";
+/// The target of lines about their ends; a part of the one above.
+const UNSUBSCRIPTIONS: &str = "subscriptions::ended";
 
 /// The log of this process, while it runs.
 pub(super) struct Log {
@@ -66,6 +70,11 @@ impl Log {
         if let Err(error) = set {
             tracing::error!("the log keeps its level: {error}");
         }
+    }
+
+    /// From now on lines can be published, if they are to be: earlier ones are not.
+    pub(super) fn publish_to(&self, post: &Post) {
+        self.destinations.publish_to(post);
     }
 
     /// Opens the files anew, so that they can be rotated.

@@ -1,7 +1,7 @@
 //! The `$SYS/broker/#` tree: what the broker says of itself, under the names that Mosquitto gave it.
 //!
 //! A thread of its own asks all shards for their numbers in every interval, and gives one of them the
-//! topics that have changed, to be published as Retained Messages at QoS 0. So the tree goes the way of
+//! topics that have changed, to be published as Retained Messages at QoS 2, as Mosquitto does. So the tree goes the way of
 //! every other message, and takes a shard's time only to hand out its numbers.
 
 mod load;
@@ -119,7 +119,7 @@ impl Publisher {
         self.loads.count(&all, elapsed.unwrap_or_default());
         let changed = self.tree.update(&all, &self.loads, self.started.elapsed());
         let message = |(topic, value): (String, String)| {
-            Message::new(&topic, value.as_bytes(), QoS::AtMostOnce, true)
+            Message::new(&topic, value.as_bytes(), QoS::ExactlyOnce, true)
         };
         let messages = changed.into_iter().map(message).collect();
         let _ = self.posts[0].send(&mut vec![Mail::Publish(messages)]);

@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dunlin_auth::Anonymous;
+use dunlin_core::MountPoint;
+use dunlin_net::ClientCertificates;
 
 use super::*;
 use crate::server::config::error::Place;
@@ -165,7 +167,7 @@ fn the_web_socket_block_of_a_stock_file() {
     assert!(!listener.protocols.allows(Protocol::Mqtts));
     let tls = listener.tls.as_ref().unwrap();
     assert_eq!(tls.cafile.as_deref(), Some(Path::new("/etc/ca.pem")));
-    assert!(!tls.require_certificate);
+    assert_eq!(tls.client_certificates, ClientCertificates::NotAsked);
     assert_eq!(listener.access.anonymous, Anonymous::ThisMachine);
     assert_eq!(listener.origins, ["local"]);
 }
@@ -178,7 +180,7 @@ fn client_certificates_name_their_users() {
          listener 8884\ncapath d\ncertfile c2\nkeyfile k2\nuse_subject_as_username true\n",
     );
     let tls = config.listeners[0].tls.as_ref().unwrap();
-    assert!(tls.require_certificate);
+    assert_eq!(tls.client_certificates, ClientCertificates::Required);
     assert_eq!(tls.user_name, UserNameFrom::CommonName);
     let tls = config.listeners[1].tls.as_ref().unwrap();
     assert_eq!(tls.user_name, UserNameFrom::Subject);
@@ -199,7 +201,7 @@ fn per_listener_settings_belong_to_their_listeners() {
     assert_eq!(local.access.password_file, None);
     assert_eq!(remote.access.acl_file, None);
     assert_eq!(remote.max_connections, Some(100));
-    assert_eq!(remote.mount_point.as_deref(), Some("remote/"));
+    assert_eq!(remote.mount_point, MountPoint::new("remote/").ok());
     // Without the first line, the same is meant for both.
     let text = text.replace("per_listener_settings true\n", "");
     let shared = self::config(&text);
