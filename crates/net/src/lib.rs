@@ -100,7 +100,8 @@ pub use options::{ListenerOptions, Origins, Protocol, Protocols, Proxies};
 pub use peer::{Address, Carrier, Peer};
 pub use reactor::Reactor;
 pub use tls::{
-    ClientCertificates, TlsError, TlsServer, TlsSession, TlsSettings, TlsVersion, Validity,
+    ClientCertificates, TlsError, TlsServer, TlsSession, TlsSettings, TlsVersion, Validities,
+    Validity,
 };
 pub use transport::{AttachError, Transport};
 pub use waker::Waker;

@@ -87,6 +87,14 @@ impl Listeners {
         &self.doors[position].options
     }
 
+    /// Replaces the options of all sockets of the same listener.
+    pub(crate) fn set_options(&mut self, options: &Arc<ListenerOptions>) {
+        let same = |door: &&mut Door| door.options.id == options.id;
+        for door in self.doors.iter_mut().filter(same) {
+            door.options = Arc::clone(options);
+        }
+    }
+
     /// Registers `listener` under `token`, behind the others.
     pub(crate) fn add(
         &mut self,

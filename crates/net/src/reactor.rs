@@ -130,6 +130,12 @@ impl Reactor {
             .add(self.poll.registry(), token, listener.into(), options)
     }
 
+    /// Serves the connections that come from now on as `options` say, by the listener that they name.
+    /// Those that are here stay as they are.
+    pub fn set_options(&mut self, options: &Arc<ListenerOptions>) {
+        self.listeners.set_options(options);
+    }
+
     /// Closes this reactor's listeners; connections stay.
     pub fn stop_listening(&mut self) {
         self.listeners.clear(self.poll.registry());

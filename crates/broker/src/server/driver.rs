@@ -211,12 +211,20 @@ impl Driver {
                         self.side.tell(Input::Publish { message });
                     }
                 }
+                Mail::Serve(options) => {
+                    for options in &options {
+                        self.reactor.set_options(options);
+                    }
+                }
                 Mail::Limit(limits) => {
                     self.side.tell(Input::Limit { limits: &limits });
                     for id in self.reactor.banned() {
                         let connection = core_id(id);
                         self.side.tell(Input::Banned { connection });
                     }
+                }
+                Mail::Confirm(answers) => {
+                    let _ = answers.send(());
                 }
                 Mail::Stop => stop = true,
             }

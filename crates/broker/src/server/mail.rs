@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dunlin_core::{ConnectionId, Decision, Limits, Message, Origin, PeerMessage, ShardId};
-use dunlin_net::Transport;
 use dunlin_net::mailbox::Sender;
+use dunlin_net::{ListenerOptions, Transport};
 use dunlin_store::News;
 
 use super::report::ShardReport;
@@ -45,8 +45,12 @@ pub(super) enum Mail {
     Measure(std::sync::mpsc::Sender<ShardReport>),
     /// Publish these messages of the broker's own.
     Publish(Vec<Message>),
+    /// Serve new connections as these say, each by its listener.
+    Serve(Vec<Arc<ListenerOptions>>),
     /// Keep to these limits from now on; whose address is banned by now is to be disconnected.
     Limit(Arc<Limits>),
+    /// Say that all letters before this one have been read.
+    Confirm(std::sync::mpsc::Sender<()>),
     /// End all connections, and then the thread.
     Stop,
 }

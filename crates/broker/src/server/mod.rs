@@ -82,13 +82,15 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     Authentication::warn_of_trust(&config);
     config.data_dir = Durable::chosen_directory(&config)?;
     privileges::drop_to(config.user.as_deref(), config.data_dir.as_deref())?;
-    listeners.watch_certificates()?;
+    listeners.certificates().watch()?;
     let shards = Shards::start(&config, &listeners, descriptors, rules)?;
     log.publish_to(&shards.posts[0]);
     welcome(&listeners.places(), &config, shards.durable.as_ref())?;
     listeners.release(&shards.posts, &shards.admission)?;
     let durability = shards.durable.as_ref().map_or("none", Durable::promise);
-    let sys = SysThread::start(config.sys_interval, durability, shards.posts.clone())?;
+    let certificates = listeners.certificates().clone();
+    let posts = shards.posts.clone();
+    let sys = SysThread::start(config.sys_interval, durability, certificates, posts)?;
     let bridges = bridges.start(&shards.posts)?;
     let running = Running {
         options: options.clone(),

@@ -240,6 +240,18 @@ impl Client {
         topics
     }
 
+    /// Topic and payload of the next message.
+    #[track_caller]
+    pub(crate) fn next_message(&mut self) -> (String, String) {
+        self.receive(|packet| match packet {
+            Packet::Publish(publish) => {
+                let payload = String::from_utf8(publish.payload.to_vec()).expect("text");
+                Some((publish.topic.to_owned(), payload))
+            }
+            _ => None,
+        })
+    }
+
     /// The topic of the next message.
     #[track_caller]
     pub(crate) fn next_topic(&mut self) -> String {

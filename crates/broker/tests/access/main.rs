@@ -6,6 +6,7 @@
 )]
 
 mod abuse;
+mod authority;
 mod beside_mosquitto;
 mod certificates;
 mod client;
@@ -13,6 +14,7 @@ mod exchange;
 mod explain;
 mod folder;
 mod http;
+mod listeners;
 mod mount;
 mod names;
 mod passwords;

@@ -231,7 +231,7 @@ impl Layers {
                 options.protocols.allow(Protocol::Mqtts) || options.protocols.allow(Protocol::Wss);
             let server = options.tls.as_ref().filter(|_| served);
             let server = server.ok_or(LayerError::NotServed(Protocol::Mqtts))?;
-            self.tls = Some(Box::new(Tls::new(server.config())?));
+            self.tls = Some(Box::new(Tls::new(server)?));
         }
         match &mut self.tls {
             None => Ok(None),

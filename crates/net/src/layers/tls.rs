@@ -7,7 +7,7 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
 use rustls::{ProtocolVersion, ServerConfig};
 
-use crate::tls::{TlsSession, TlsVersion};
+use crate::tls::{Challenge, TlsServer, TlsSession, TlsVersion};
 
 /// The most plaintext in a record, and what a record needs besides.
 const RECORD: usize = 16 * 1024;
@@ -24,6 +24,15 @@ pub(crate) struct Tls {
     partial: Vec<u8>,
     /// Nothing more can be asked of the library.
     has_failed: bool,
+    authority: Authority,
+}
+
+/// Whether the peer is an authority that wants to see to whom a name belongs.
+enum Authority {
+    No,
+    /// Its first message will tell.
+    Perhaps(Arc<Challenge>),
+    Yes,
 }
 
 /// What TLS made of some bytes.
@@ -46,11 +55,12 @@ pub enum TlsFailure {
 }
 
 impl Tls {
-    pub(crate) fn new(config: Arc<ServerConfig>) -> Result<Self, TlsFailure> {
+    pub(crate) fn new(server: &TlsServer) -> Result<Self, TlsFailure> {
         Ok(Self {
-            connection: UnbufferedServerConnection::new(config).map_err(TlsFailure::Library)?,
+            connection: begin(server.config())?,
             partial: Vec::new(),
             has_failed: false,
+            authority: server.challenge().map_or(Authority::No, Authority::Perhaps),
         })
     }
 
@@ -74,6 +84,16 @@ impl Tls {
         out: &mut Vec<u8>,
     ) -> Result<Progress, TlsFailure> {
         self.partial = Vec::new();
+        if let Authority::Perhaps(challenge) = &self.authority {
+            match challenge.is_asked_by(input) {
+                None => return self.keep(input),
+                Some(false) => self.authority = Authority::No,
+                Some(true) => {
+                    self.connection = begin(challenge.config())?;
+                    self.authority = Authority::Yes;
+                }
+            }
+        }
         let outcome = self.take_records(input, plain, out);
         if outcome.is_err() {
             self.has_failed = true;
@@ -92,11 +112,14 @@ impl Tls {
         out: &mut Vec<u8>,
     ) -> Result<Progress, TlsFailure> {
         let mut start = 0;
+        let is_authority = matches!(self.authority, Authority::Yes);
         loop {
             let UnbufferedStatus {
                 mut discard, state, ..
             } = self.connection.process_tls_records(&mut input[start..]);
             let wants_more = match state.map_err(TlsFailure::Library)? {
+                // It has come to look, and nobody has judged who it is.
+                ConnectionState::ReadTraffic(_) if is_authority => return Ok(Progress::Closed),
                 ConnectionState::ReadTraffic(mut traffic) => {
                     while let Some(record) = traffic.next_record() {
                         let record = record.map_err(TlsFailure::Library)?;
@@ -191,6 +214,10 @@ impl Tls {
             certificate: certificate.map(|certificate| Arc::from(certificate.as_ref())),
         }
     }
+}
+
+fn begin(config: Arc<ServerConfig>) -> Result<UnbufferedServerConnection, TlsFailure> {
+    UnbufferedServerConnection::new(config).map_err(TlsFailure::Library)
 }
 
 /// Has `encode` write to the end of `out`, with room for a record; it gives how much it wrote.

@@ -14,13 +14,15 @@ use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 
 use super::key_log::KeyLogFile;
 use super::version_1::Version1Verifier;
-use super::{ClientCertificates, TlsError, TlsSettings, Validity};
+use super::{ClientCertificates, TlsError, TlsSettings, Validities, Validity, validity};
 
-/// What handshakes need, and how long the server's own certificate is valid.
-pub(super) fn server_config(settings: &TlsSettings) -> Result<(ServerConfig, Validity), TlsError> {
+/// What handshakes need, and how long it is valid.
+pub(super) fn server_config(
+    settings: &TlsSettings,
+) -> Result<(ServerConfig, Validities), TlsError> {
     let provider = Arc::new(settings.provider()?);
     let chain = certificates(&settings.certificate)?;
-    let validity = Validity::of(&chain[0]).ok_or_else(|| TlsError::Certificate {
+    let certificate = Validity::of(&chain[0]).ok_or_else(|| TlsError::Certificate {
         path: settings.certificate.clone(),
     })?;
     let key = provider
@@ -40,11 +42,12 @@ pub(super) fn server_config(settings: &TlsSettings) -> Result<(ServerConfig, Val
             key: settings.key.clone(),
         });
     }
+    let judge = judge(settings, Arc::clone(&provider))?;
     let unfit = |error: rustls::Error| TlsError::NothingInCommon(error.to_string());
-    let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(settings.versions())
         .map_err(unfit)?
-        .with_client_cert_verifier(verifier(settings, provider)?)
+        .with_client_cert_verifier(judge.verifier)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     // New tickets for new files: nobody resumes what a revocation has ended.
     config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(unfit)?;
@@ -53,21 +56,39 @@ pub(super) fn server_config(settings: &TlsSettings) -> Result<(ServerConfig, Val
     if let Some(path) = &settings.key_log {
         config.key_log = Arc::new(KeyLogFile::append_to(path)?);
     }
-    Ok((config, validity))
+    let validities = Validities {
+        certificate,
+        authorities: judge.authorities,
+        revocations: judge.revocations,
+    };
+    Ok((config, validities))
 }
 
-/// Whoever judges Clients' certificates.
-fn verifier(
+/// Whoever judges Clients' certificates, and until when what is judged by is valid.
+struct Judge {
+    verifier: Arc<dyn ClientCertVerifier>,
+    authorities: Option<SystemTime>,
+    revocations: Option<SystemTime>,
+}
+
+fn judge(
     settings: &TlsSettings,
     provider: Arc<rustls::crypto::CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+) -> Result<Judge, TlsError> {
+    let mut judge = Judge {
+        verifier: Arc::new(NoClientAuth),
+        authorities: None,
+        revocations: None,
+    };
     if settings.client_certificates == ClientCertificates::NotAsked {
-        return Ok(Arc::new(NoClientAuth));
+        return Ok(judge);
     }
     let files = authority_files(settings)?;
     let mut roots = RootCertStore::empty();
     for file in &files {
         for certificate in certificates(file)? {
+            let end = Validity::of(&certificate).map(|validity| validity.not_after);
+            judge.authorities = validity::earliest(judge.authorities, end);
             roots
                 .add(certificate)
                 .map_err(|error| TlsError::Authorities {
@@ -82,8 +103,11 @@ fn verifier(
     );
     let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     if let Some(path) = &settings.revocations {
+        let lists = revocations(path)?;
+        let ends = lists.iter().map(|list| validity::next_update(list));
+        judge.revocations = ends.fold(None, validity::earliest);
         builder = builder
-            .with_crls(revocations(path)?)
+            .with_crls(lists)
             .only_check_end_entity_revocation()
             .enforce_revocation_expiration();
     }
@@ -98,14 +122,15 @@ fn verifier(
         },
     })?;
     // Those of version 1 are not looked up in a revocation list, so with one they are refused.
-    if settings.revocations.is_some() {
-        return Ok(built);
-    }
-    Ok(Arc::new(Version1Verifier {
-        others: built,
-        authorities,
-        algorithms,
-    }))
+    judge.verifier = match settings.revocations {
+        Some(_) => built,
+        None => Arc::new(Version1Verifier {
+            others: built,
+            authorities,
+            algorithms,
+        }),
+    };
+    Ok(judge)
 }
 
 /// The files with authorities' certificates. In a folder, those are named `.pem`, `.crt`, or by a
@@ -190,7 +215,7 @@ fn not_there(path: &Path, what: &'static str) -> TlsError {
 }
 
 /// Size and time of last change of each file, as far as it can be seen.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp(Vec<Option<(u64, SystemTime)>>);
 
 impl Stamp {

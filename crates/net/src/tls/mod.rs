@@ -4,16 +4,18 @@
 //! |---|---|
 //! | `settings` | which files, versions and suites |
 //! | `load` | reading them |
-//! | `certificate` | how long it is valid |
+//! | `challenge` | what an authority is shown that is to issue a certificate |
+//! | `validity` | how long all that is valid |
 //! | `version_1` | certificates of Clients that the library does not read |
 //! | `der` | reading DER |
 //! | `key_log` | secrets of connections, for whoever decrypts recordings |
 
-mod certificate;
+mod challenge;
 mod der;
 mod key_log;
 mod load;
 mod settings;
+mod validity;
 mod version_1;
 
 use std::path::PathBuf;
@@ -21,8 +23,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustls::ServerConfig;
 
-pub use certificate::Validity;
+pub(crate) use challenge::Challenge;
 pub use settings::{ClientCertificates, TlsSettings, TlsVersion, is_cipher_known};
+pub use validity::{Validities, Validity};
 
 /// What a listener's handshakes use: certificate, key, authorities, revocations. Clones are the
 /// same. A reload takes effect for handshakes that begin afterwards; connections stay.
@@ -34,13 +37,14 @@ pub struct TlsServer {
 #[derive(Debug)]
 struct Shared {
     current: Mutex<Current>,
+    challenge: Mutex<Option<Arc<Challenge>>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Current {
     settings: TlsSettings,
     config: Arc<ServerConfig>,
-    validity: Validity,
+    validities: Validities,
     stamp: load::Stamp,
 }
 
@@ -53,7 +57,10 @@ impl TlsServer {
         let current = Current::load(settings)?;
         let current = Mutex::new(current);
         Ok(Self {
-            shared: Arc::new(Shared { current }),
+            shared: Arc::new(Shared {
+                current,
+                challenge: Mutex::default(),
+            }),
         })
     }
 
@@ -76,15 +83,52 @@ impl TlsServer {
         Ok(())
     }
 
+    /// Takes over what another one has read: for whoever must know first that everything can be read.
+    pub fn adopt(&self, other: &Self) {
+        let fresh = other.current().clone();
+        *self.current() = fresh;
+    }
+
     /// Whether a file is not what was read, by its size and the time of its last change.
     pub fn files_have_changed(&self) -> bool {
         let current = self.current();
         load::Stamp::of(&current.settings) != current.stamp
     }
 
-    /// How long the server's own certificate is valid.
-    pub fn validity(&self) -> Validity {
-        self.current().validity
+    /// How long that which was read is valid.
+    pub fn validities(&self) -> Validities {
+        self.current().validities
+    }
+
+    /// From now on, shows whoever asks by TLS-ALPN-01 for `name` this certificate; its key is in
+    /// PKCS #8, both are DER. All others are served as ever.
+    ///
+    /// # Errors
+    /// [`TlsError::Challenge`].
+    pub fn answer_challenge(
+        &self,
+        name: &str,
+        certificate: &[u8],
+        key: &[u8],
+    ) -> Result<(), TlsError> {
+        let challenge = Challenge::new(name, certificate, key)?;
+        *self.open_challenge() = Some(Arc::new(challenge));
+        Ok(())
+    }
+
+    /// The authority has seen the answer, or will not come any more.
+    pub fn end_challenge(&self) {
+        *self.open_challenge() = None;
+    }
+
+    /// What a handshake may turn out to ask for that begins now.
+    pub(crate) fn challenge(&self) -> Option<Arc<Challenge>> {
+        self.open_challenge().clone()
+    }
+
+    fn open_challenge(&self) -> MutexGuard<'_, Option<Arc<Challenge>>> {
+        let challenge = self.shared.challenge.lock();
+        challenge.expect("no holder of the challenge panics")
     }
 
     /// What a handshake that begins now uses.
@@ -104,11 +148,11 @@ impl Current {
     fn load(settings: TlsSettings) -> Result<Self, TlsError> {
         // Taken first: what changes while it is read is read again.
         let stamp = load::Stamp::of(&settings);
-        let (config, validity) = load::server_config(&settings)?;
+        let (config, validities) = load::server_config(&settings)?;
         Ok(Self {
             settings,
             config: Arc::new(config),
-            validity,
+            validities,
             stamp,
         })
     }
@@ -186,6 +230,9 @@ pub enum TlsError {
         /// As it was written.
         name: String,
     },
+    /// What an authority is to be shown cannot be.
+    #[error("the authority's question cannot be answered: {0}")]
+    Challenge(String),
     /// Versions and suites do not fit together.
     #[error("no cipher suite is left for the versions of TLS: {0}")]
     NothingInCommon(String),

@@ -333,7 +333,12 @@ fn broken_files_are_named() {
 /// Passes bytes on to the world one at a time, and what comes back as it comes.
 #[test]
 fn a_handshake_may_come_in_single_bytes() {
-    let (authority, _, mut world) = set_up(ClientCertificates::NotAsked);
+    let (authority, tls, mut world) = set_up(ClientCertificates::NotAsked);
+    // Whether the peer is an authority that asks this is not known before its first message is whole.
+    let answer = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = answer.signing_key.serialize_der();
+    tls.answer_challenge("localhost", answer.cert.der(), &key)
+        .unwrap();
     let config = authority.trusting(None, rustls::ALL_VERSIONS);
     let name = "localhost".try_into().unwrap();
     let mut tls = ClientConnection::new(config, name).unwrap();
@@ -354,6 +359,60 @@ fn a_handshake_may_come_in_single_bytes() {
         }
         world.heard.bytes_of(id) == b"hello"
     });
+}
+
+/// The authority that issues certificates comes by the same port as everybody else.
+#[test]
+fn an_authority_is_shown_what_it_has_asked_for() {
+    let (authority, tls, mut world) = set_up(ClientCertificates::Required);
+    let answer = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (
+        answer.cert.der().clone(),
+        answer.signing_key.serialize_der(),
+    );
+    tls.answer_challenge("localhost", &certificate, &key)
+        .unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let mut asking = ClientConfig::clone(&authority.trusting(None, rustls::ALL_VERSIONS));
+    asking.alpn_protocols = vec![b"acme-tls/1".to_vec()];
+    asking.dangerous().set_certificate_verifier(
+        rustls::client::WebPkiServerVerifier::builder(roots.into())
+            .build()
+            .unwrap(),
+    );
+    let asking = Arc::new(asking);
+    let see = |mut stream: Stream| {
+        stream.flush()?;
+        let shown = stream
+            .conn
+            .peer_certificates()
+            .map(|chain| chain[0].clone());
+        let agreed = stream.conn.alpn_protocol() == Some(b"acme-tls/1");
+        // Nobody comes in by that way.
+        let _ = stream.write_all(b"hello");
+        let _ = stream.flush();
+        let end = stream.read(&mut [0; 10]);
+        std::io::Result::Ok((shown, agreed, end.is_ok_and(|count| count > 0)))
+    };
+    let thread = client(&world, &asking, see);
+    let seen = join(&mut world, thread).unwrap();
+    assert_eq!(seen, (Some(certificate), true, false));
+    assert!(world.heard.introduced.is_empty());
+
+    // Others are served as ever, in whatever parts they say what they want.
+    let identity = authority.client("press-7", 9);
+    let known = authority.trusting(Some(&identity), rustls::ALL_VERSIONS);
+    let thread = client(&world, &known, greet);
+    let _known = join(&mut world, thread).unwrap();
+    world.until("hello", |world| !world.heard.introduced.is_empty());
+
+    tls.end_challenge();
+    let thread = client(&world, &asking, see);
+    assert!(
+        join(&mut world, thread).is_err(),
+        "the name is not asked for any more"
+    );
 }
 
 #[test]

@@ -119,27 +119,20 @@ fn differences<'k, S: 'static>(
 
 /// Takes over from `new` whatever a reload can change.
 pub(super) fn take_over(running: &mut Settings, new: &Settings) {
-    let immediate = keys::PROCESS
-        .iter()
-        .filter(|key| key.change == When::Reload);
-    for key in immediate {
-        key.set(running, key.get(new))
-            .expect("what a field gives it takes");
-    }
+    take_over_keys(keys::PROCESS, running, new);
     running.authentication = new.authentication.clone();
-    take_over_access(&mut running.defaults, &new.defaults);
+    take_over_keys(keys::LISTENER, &mut running.defaults, &new.defaults);
     for listener in &mut running.listeners {
         let same = |it: &&ListenerSettings| it.address == listener.address;
         if let Some(same) = new.listeners.iter().find(same) {
-            take_over_access(listener, same);
+            take_over_keys(keys::LISTENER, listener, same);
         }
     }
 }
 
-/// Takes over who may come in, and how many.
-fn take_over_access(running: &mut ListenerSettings, new: &ListenerSettings) {
-    running.allow_anonymous = new.allow_anonymous;
-    running.password_file.clone_from(&new.password_file);
-    running.acl_file.clone_from(&new.acl_file);
-    running.max_connections = new.max_connections;
+fn take_over_keys<S>(keys: &[Key<S>], running: &mut S, new: &S) {
+    for key in keys.iter().filter(|key| key.change == When::Reload) {
+        key.set(running, key.get(new))
+            .expect("what a field gives it takes");
+    }
 }

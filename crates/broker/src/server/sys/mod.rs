@@ -9,12 +9,13 @@ mod tree;
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use dunlin_core::Message;
 use dunlin_packet::QoS;
 
+use super::listeners::Certificates;
 use super::mail::{Mail, Post};
 use super::report::ShardReport;
 use load::Loads;
@@ -31,18 +32,20 @@ pub(super) struct SysThread {
 
 impl SysThread {
     /// Starts to publish every `interval`; `None`: not before [`set_interval`](Self::set_interval).
-    /// `durability` is what an acknowledgement promises.
+    /// `durability` is what an acknowledgement promises; `certificates` are those whose end is told.
     ///
     /// # Errors
     /// The system gives no further thread.
     pub(super) fn start(
         interval: Option<Duration>,
         durability: &'static str,
+        certificates: Certificates,
         posts: Vec<Post>,
     ) -> anyhow::Result<Self> {
         let (intervals, changes) = mpsc::channel();
         let publisher = Publisher {
             posts,
+            certificates,
             interval,
             changes,
             started: Instant::now(),
@@ -80,6 +83,7 @@ impl Drop for SysThread {
 /// What the thread does.
 struct Publisher {
     posts: Vec<Post>,
+    certificates: Certificates,
     interval: Option<Duration>,
     changes: Receiver<Option<Duration>>,
     started: Instant,
@@ -117,7 +121,8 @@ impl Publisher {
         let elapsed = self.last.map(|last| now.duration_since(last));
         self.last = Some(now);
         self.loads.count(&all, elapsed.unwrap_or_default());
-        let changed = self.tree.update(&all, &self.loads, self.started.elapsed());
+        let mut changed = self.tree.update(&all, &self.loads, self.started.elapsed());
+        changed.extend(self.tree.expire(&self.certificates, SystemTime::now()));
         let message = |(topic, value): (String, String)| {
             Message::new(&topic, value.as_bytes(), QoS::ExactlyOnce, true)
         };

@@ -1,9 +1,10 @@
 //! The topics of the tree, and what they hold.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::load::{Loads, NAMES, SPANS};
+use crate::server::listeners::Certificates;
 use crate::server::report::ShardReport;
 
 /// What every topic begins with.
@@ -59,6 +60,25 @@ impl Tree {
                 let topic = format!("{ROOT}/load/{name}/{span}");
                 self.enter(&mut changed, topic, format!("{average:.2}"));
             }
+        }
+        changed
+    }
+
+    /// The topics that say when certificates end, whose value has changed since the last time.
+    pub(super) fn expire(
+        &mut self,
+        certificates: &Certificates,
+        now: SystemTime,
+    ) -> Vec<(String, String)> {
+        let mut changed = Vec::new();
+        for expiry in certificates.expiries() {
+            let listener = expiry.listener.replace(['/', '+', '#'], "_");
+            let of = format!("{ROOT}/listeners/{listener}/{}", expiry.kind.name());
+            let end = jiff::Timestamp::try_from(expiry.end);
+            let end = end.map_or_else(|_| "never".to_owned(), |end| format!("{end:.0}"));
+            self.enter(&mut changed, format!("{of}/expires"), end);
+            let days = expiry.left(now).as_secs() / 86_400;
+            self.enter(&mut changed, format!("{of}/days"), days.to_string());
         }
         changed
     }
