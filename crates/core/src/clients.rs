@@ -245,6 +245,11 @@ impl Clients {
         let Some(session) = self.sessions.get(id) else {
             return self.drop_delivery(id, delivery, DropReason::SessionEnded);
         };
+        let is_named = delivery.qos == QoS::AtMostOnce || delivery.message.id().is_some();
+        if !is_named && self.is_recorded(id) {
+            // Its steps could not be recorded: after a crash it would be forgotten half way.
+            return self.drop_delivery(id, delivery, DropReason::LogFull);
+        }
         if !session.may(Action::Receive, delivery.message.topic()) {
             return self.drop_delivery(id, delivery, DropReason::NotAuthorized);
         }

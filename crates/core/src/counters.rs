@@ -22,11 +22,14 @@ pub enum DropReason {
     NotAuthorized,
     /// It was in the log and could not be read back.
     Unreadable,
+    /// It was due to somebody who is in the log, and there was no room for it there. Its publisher
+    /// could not be told, as that subscription was too new to be known to his shard.
+    LogFull,
 }
 
 impl DropReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [DropReason; 9] = [
+    pub const ALL: [DropReason; 10] = [
         DropReason::QueueFull,
         DropReason::MemoryFull,
         DropReason::NotConnected,
@@ -36,6 +39,7 @@ impl DropReason {
         DropReason::GroupEnded,
         DropReason::NotAuthorized,
         DropReason::Unreadable,
+        DropReason::LogFull,
     ];
 
     /// Its name in metrics.
@@ -50,6 +54,7 @@ impl DropReason {
             DropReason::GroupEnded => "group_ended",
             DropReason::NotAuthorized => "not_authorized",
             DropReason::Unreadable => "unreadable",
+            DropReason::LogFull => "log_full",
         }
     }
 }

@@ -308,25 +308,36 @@ impl Groups {
         })
     }
 
-    /// The messages that a group which is not durable has, with a member or not, and that a durable
-    /// one records; in their order.
-    pub(crate) fn due(&self, id: GroupId) -> Vec<Message> {
-        let Some(group) = self.get(id) else {
+    /// Gives all messages of QoS 1 and 2 that a group has, with a member or not, in their order. Those
+    /// without an identity get one; but not those of QoS 2 that a member has: it may have been sent them.
+    pub(crate) fn identify(
+        &mut self,
+        id: GroupId,
+        mut next: impl FnMut() -> MessageId,
+    ) -> Vec<Message> {
+        let Some(group) = self.get_mut(id) else {
             return Vec::new();
         };
-        let waiting = group.queue.iter();
+        let waiting = group.queue.iter_mut();
         let waiting = waiting.filter_map(|(sequence, waiting)| match waiting {
-            Waiting::Whole(message) => Some((*sequence, message)),
-            Waiting::Parked(..) => None,
+            Waiting::Whole(message) if message.qos() > QoS::AtMostOnce => {
+                Some((*sequence, message))
+            }
+            Waiting::Whole(_) | Waiting::Parked(_) => None,
         });
-        let handed_out = group.handed_out.iter();
+        let handed_out = group.handed_out.iter_mut();
         let handed_out = handed_out.map(|(sequence, (_, message))| (*sequence, message));
+        let handed_out = handed_out
+            .filter(|(_, message)| message.id().is_some() || message.qos() == QoS::AtLeastOnce);
         let mut due: Vec<_> = waiting.chain(handed_out).collect();
-        due.retain(|(_, message)| message.is_due_durably());
         due.sort_unstable_by_key(|(sequence, _)| *sequence);
-        due.into_iter()
-            .map(|(_, message)| message.clone())
-            .collect()
+        let identify = |(_, message): (u64, &mut Message)| {
+            if !message.id().is_some() {
+                *message = message.clone().identified(next());
+            }
+            message.clone()
+        };
+        due.into_iter().map(identify).collect()
     }
 
     /// Gives up what has expired in a group while it waited.

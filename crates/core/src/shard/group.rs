@@ -48,7 +48,12 @@ impl Shard {
     /// A group has become durable: what it has already is in the log for the sake of others, if at
     /// all, and may be gone from there.
     fn record_group_queue(&mut self, id: GroupId, group: LogId) {
-        for message in self.groups.due(id) {
+        let (number, shard) = (&mut self.last_number, self.id);
+        let next = || {
+            *number += 1;
+            MessageId::new(*number, shard)
+        };
+        for message in self.groups.identify(id, next) {
             let (due, route) = (Due::of(&message), Route::default());
             let settlement = &mut self.clients.settlement;
             settlement.append(|| Record::Message { message, route });
@@ -60,7 +65,10 @@ impl Shard {
     pub(super) fn offer(&mut self, now: Timestamp, id: GroupId, message: &Message) {
         self.clients.counters.due += 1;
         let group = self.groups.log_id(id);
-        let is_logged = group.is_some() && message.is_due_durably();
+        let is_logged = group.is_some() && message.qos() > QoS::AtMostOnce;
+        if is_logged && !message.id().is_some() {
+            return self.clients.counters.drop_for(DropReason::LogFull);
+        }
         let mut offered = self.groups.offer(id, message, &self.clients.limits);
         if matches!(offered, Offered::Full) && self.expire_group(now, id) {
             offered = self.groups.offer(id, message, &self.clients.limits);

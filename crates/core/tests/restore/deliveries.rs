@@ -1,8 +1,9 @@
 //! Messages that were accepted, and the steps of QoS 2.
 
+use dunlin_core::DropReason;
 use dunlin_packet::QoS;
 
-use crate::world::{World, names, pubcomp, pubrec, pubrel};
+use crate::world::{World, named, names, pubcomp, pubrec, pubrel};
 
 #[test]
 fn what_was_acknowledged_is_delivered_after_a_crash() {
@@ -139,4 +140,35 @@ fn a_resumed_session_is_told_nothing_that_is_not_stable() {
     let sub = world.connect(&bob);
     let expected = ["ConnAck present=true", "Publish m1 qos=2 id=1 dup"];
     assert_eq!(world.heard(sub), expected);
+}
+
+#[test]
+fn what_a_full_log_cannot_take_does_not_reach_a_durable_session() {
+    for (qos, share) in [
+        (QoS::AtLeastOnce, ""),
+        (QoS::ExactlyOnce, ""),
+        (QoS::AtLeastOnce, "$share/g/"),
+        (QoS::ExactlyOnce, "$share/g/"),
+    ] {
+        let mut world = World::new(2);
+        let (alice, bob) = names(&world);
+        let group = named(&world, 1, "g/a");
+        let topic = group.trim_start_matches("g/");
+        let passing = world.connect_for(&named(&world, 1, "passing"), 0, None);
+        world.subscribe(passing, topic);
+        let publisher = world.connect(&alice);
+        let durable = world.connect(&bob);
+        world.heard(durable);
+        // The publisher's shard has not heard of it when the log becomes full.
+        world.hold(1, 0);
+        world.ask_to_subscribe(durable, &format!("{share}{topic}"));
+        world.fill_log();
+        world.publish(publisher, topic, "new", qos, 1);
+        let heard = world.heard(passing);
+        assert!(heard.contains(&format!("Publish new qos={} id=1", qos as u8)));
+        assert_eq!(world.counters().dropped_for(DropReason::LogFull), 1);
+        world.release();
+        let heard = world.heard(durable);
+        assert!(heard.iter().all(|packet| packet.starts_with("SubAck")));
+    }
 }

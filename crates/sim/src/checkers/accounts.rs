@@ -52,6 +52,10 @@ fn dropped(end: &End<'_>, sum: &Counters, found: &mut Vec<String>) {
     if unreadable > 0 {
         found.push(format!("{unreadable} were in the log no more"));
     }
+    let unlogged = sum.dropped_for(DropReason::LogFull);
+    if unlogged > 0 && !end.history.log_was_full {
+        found.push(format!("{unlogged} dropped for a log that never was full"));
+    }
     for reason in full {
         let count = sum.dropped_for(reason);
         if !end.plan.tiny && count > 0 {
