@@ -12,7 +12,6 @@ use crate::limits::Limits;
 use crate::mount::MountPoint;
 use crate::output::OutputPool;
 use crate::peer::PeerMessage;
-use crate::policy::Action;
 use crate::session::{
     Acknowledged, Delivery, GroupOrigin, OutgoingPool, Place, Queued, Sessions, Stage,
 };
@@ -250,7 +249,7 @@ impl Clients {
             // Its steps could not be recorded: after a crash it would be forgotten half way.
             return self.drop_delivery(id, delivery, DropReason::LogFull);
         }
-        if !session.may(Action::Receive, delivery.message.topic()) {
+        if !session.may_receive(&delivery.message) {
             return self.drop_delivery(id, delivery, DropReason::NotAuthorized);
         }
         let Some(connection) = session.connection else {
@@ -405,7 +404,7 @@ impl Clients {
         let before = outgoing.memory_bytes();
         let forbidden = outgoing.take_back(|delivery, _| {
             let message = &delivery.message;
-            !message.is_absent() && !session.may(Action::Receive, message.topic())
+            !message.is_absent() && !session.may_receive(message)
         });
         self.waiting_bytes = self.waiting_bytes + outgoing.memory_bytes() - before;
         session.outgoing = Some(outgoing);

@@ -104,7 +104,7 @@ impl Default for Limits {
             payload_size: None,
             packet_size: 1024 * 1024,
             receive_maximum: 64,
-            in_flight: 64,
+            in_flight: 256,
             topic_aliases_in: 32,
             topic_aliases_out: 32,
             queued_messages: 10_000,

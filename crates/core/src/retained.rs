@@ -156,22 +156,27 @@ impl Retained {
         let Some(Reader { filter, cursor }) = self.readers.get_mut(&reader) else {
             return (Vec::new(), true);
         };
-        let mut messages = Vec::new();
+        let mut found = Vec::with_capacity(RETAINED_BATCH);
         let mut budget = BATCH_BUDGET;
-        while messages.len() < RETAINED_BATCH {
+        let mut end = false;
+        while found.len() < RETAINED_BATCH {
             match self.tree.next_matching_topic(filter, cursor, &mut budget) {
-                Step::Match(_, Some(message)) if message.expires_at() > now => {
-                    messages.push(message.clone());
-                }
-                Step::Match(..) => {}
-                Step::Paused => return (messages, false),
+                Step::Match(_, message) => found.extend(message),
+                Step::Paused => break,
                 Step::Done => {
-                    self.readers.remove(&reader);
-                    return (messages, true);
+                    end = true;
+                    break;
                 }
             }
         }
-        (messages, false)
+        // The messages lie all over the memory, which can look for many at a time; but not while
+        // references are counted. So all are looked at before the first is cloned.
+        found.retain(|message| message.expires_at() > now);
+        let messages = found.into_iter().cloned().collect();
+        if end {
+            self.readers.remove(&reader);
+        }
+        (messages, end)
     }
 
     /// A reader wants no more.
@@ -243,9 +248,10 @@ impl RetainedStream {
         }
     }
 
-    /// Whether a topic's Retained Message has been superseded.
-    pub(crate) fn is_superseded(&self, topic_hash: u64) -> bool {
-        !self.seen.is_empty() && self.seen.contains(&topic_hash)
+    /// Whether a topic's Retained Message has been superseded; the hash is asked for only where any
+    /// was.
+    pub(crate) fn is_superseded(&self, topic_hash: impl FnOnce() -> u64) -> bool {
+        !self.seen.is_empty() && self.seen.contains(&topic_hash())
     }
 }
 

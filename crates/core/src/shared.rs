@@ -60,6 +60,10 @@ pub(crate) enum Offered {
     NobodyThere,
 }
 
+/// Messages that a member of a Shared Subscription may have at a time. What a slow member has is kept
+/// from the others, so this is less than may be in flight to a Client.
+pub(crate) const GROUP_CREDIT: u32 = 64;
+
 /// The Shared Subscriptions that have their home in one shard.
 pub(crate) struct Groups {
     slots: Vec<Option<Group>>,

@@ -303,11 +303,11 @@ fn what_waits_is_taken_back_when_it_is_forbidden() {
     world.open(0, "alice", None);
     world.open(1, "bob", None);
     world.subscribe(1, "#");
-    // 64 are in flight to bob, who acknowledges nothing; the others wait.
-    for _ in 0..70 {
+    // 256 are in flight to bob, who acknowledges nothing; the others wait.
+    for _ in 0..260 {
         world.publish(0, "a/1", false);
     }
-    assert_eq!(world.shard.counters().waiting(), 70);
+    assert_eq!(world.shard.counters().waiting(), 260);
     world.change(&[(Action::Receive, "a")]);
     assert_eq!(world.shard.counters().waiting(), 0);
 }

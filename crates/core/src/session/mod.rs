@@ -140,6 +140,7 @@ impl Session {
     }
 
     /// Whether its Client may not do everything.
+    #[inline]
     pub(crate) fn is_restricted(&self) -> bool {
         let grant = self.grant.as_deref();
         grant.is_some_and(|grant| grant.access.is_some() || grant.mount_point.is_some())
@@ -149,6 +150,13 @@ impl Session {
     #[inline]
     pub(crate) fn mount_point(&self) -> Option<&MountPoint> {
         self.grant.as_ref()?.mount_point.as_ref()
+    }
+
+    /// Whether its Client may be sent a message. Most may be sent everything; then the message is not
+    /// even looked at.
+    #[inline]
+    pub(crate) fn may_receive(&self, message: &Message) -> bool {
+        !self.is_restricted() || self.may(Action::Receive, message.topic())
     }
 
     /// Whether its Client may do something: the one place where that is decided.

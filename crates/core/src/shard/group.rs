@@ -12,7 +12,9 @@ use crate::journal::{Durability, LogId, MessageId, Record, Route, Told};
 use crate::message::Message;
 use crate::peer::PeerMessage;
 use crate::session::{Delivery, GroupOrigin, Outgoing, SubscriptionIds};
-use crate::shared::{Due, GroupId, Handout, Handouts, MemberKey, Membership, Offered, filter_of};
+use crate::shared::{
+    Due, GROUP_CREDIT, GroupId, Handout, Handouts, MemberKey, Membership, Offered, filter_of,
+};
 use crate::time::Timestamp;
 use crate::timers::Timer;
 
@@ -311,11 +313,13 @@ impl Shard {
         }
     }
 
-    /// What a member may have at a time: as much as may be in flight to it.
+    /// What a member may have at a time: as much as may be in flight to it, within [`GROUP_CREDIT`].
     fn credit_of(&self, session: SessionId) -> u32 {
         let connection = self.clients.sessions[session].connection;
         let connection = connection.and_then(|id| self.clients.connections.get(id));
-        connection.map_or(0, |connection| u32::from(connection.send_quota))
+        connection.map_or(0, |connection| {
+            u32::from(connection.send_quota).min(GROUP_CREDIT)
+        })
     }
 
     /// A message comes from a group.

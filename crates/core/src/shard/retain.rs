@@ -102,7 +102,8 @@ impl Shard {
             return;
         };
         for message in messages {
-            if current.is_superseded(topic_hash(&self.placement, message.topic())) {
+            let hash = || topic_hash(&self.placement, message.topic());
+            if current.is_superseded(hash) {
                 continue;
             }
             self.clients.counters.retained_sent += 1;

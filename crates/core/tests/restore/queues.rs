@@ -48,7 +48,7 @@ fn what_waits_is_read_back_in_order_after_a_crash() {
 
 #[test]
 fn a_crash_while_the_queue_is_drained_repeats_only_qos_1() {
-    let (mut world, bob, expected) = with_waiting(1, 100, 4);
+    let (mut world, bob, expected) = with_waiting(1, 400, 4);
     let sub = world.connect(&bob);
     let sent = world.heard(sub).len() - 1;
     assert!(sent < expected.len(), "the quota leaves some waiting");
@@ -125,15 +125,16 @@ fn the_same_message_may_wait_twice() {
         world.subscribe(sub, filter);
     }
     let publisher = world.connect(&alice);
-    for n in 1..=64 {
+    // So many that the next has to wait.
+    for n in 1..=256 {
         world.publish(publisher, "b", "before", QoS::AtLeastOnce, n);
     }
-    world.publish(publisher, "a", "twice", QoS::ExactlyOnce, 65);
+    world.publish(publisher, "a", "twice", QoS::ExactlyOnce, 257);
     world.unsubscribe(sub, "$share/g/a");
     world.heard(sub);
     world.say(sub, &puback(1));
-    assert_eq!(world.heard(sub), ["Publish twice qos=2 id=65"]);
-    world.say(sub, &pubrec(65));
+    assert_eq!(world.heard(sub), ["Publish twice qos=2 id=257"]);
+    world.say(sub, &pubrec(257));
     world.crash();
     let sub = world.connect(&bob);
     let again = world.drain(sub);
