@@ -17,6 +17,7 @@ use crate::fault::Violation;
 use crate::id::{ConnectionId, SessionId};
 use crate::journal::Durability;
 use crate::output::{Output, OutputPool};
+use crate::rates::Rates;
 use crate::time::Timestamp;
 
 /// Where a connection is in its life.
@@ -49,6 +50,8 @@ pub(crate) struct Connection {
     /// Its CONNECT says that it is a bridge, by the bit that 3.x has for it: all its subscriptions
     /// have No Local and Retain As Published.
     pub(crate) is_bridge: bool,
+    /// Whether it was made within this process.
+    pub(crate) is_within: bool,
     /// Whether reason strings and User Properties may go with any packet.
     pub(crate) problem_information: bool,
     /// Whether it is in the list of those that have something to write.
@@ -70,6 +73,8 @@ pub(crate) struct Connection {
     /// One and a half times the Keep Alive in milliseconds; 0: no limit.
     pub(crate) silence_allowed: u32,
     pub(crate) last_received: Timestamp,
+    /// How fast its Client sends; there from when that was bounded.
+    pub(crate) rates: Option<Box<Rates>>,
     /// When what its Client was granted ends.
     pub(crate) expires_at: Timestamp,
     /// When its timer runs out.
@@ -93,6 +98,7 @@ impl Connection {
             phase: Phase::Opening,
             version: ProtocolVersion::V5,
             is_bridge: false,
+            is_within: false,
             problem_information: true,
             dirty: false,
             send_quota: 0,
@@ -104,6 +110,7 @@ impl Connection {
             maximum_packet_size: u32::MAX,
             silence_allowed: 0,
             last_received: now,
+            rates: None,
             expires_at: Timestamp::NEVER,
             deadline: Timestamp::NEVER,
             partial: Vec::new(),
@@ -125,7 +132,16 @@ impl Connection {
 
     /// When an open connection is to be looked at next, if nothing comes from its Client.
     pub(crate) fn due_at(&self, since: Timestamp) -> Timestamp {
-        self.silent_until(since).min(self.expires_at)
+        // Who is held back is not silent.
+        let next = self
+            .held_until()
+            .unwrap_or_else(|| self.silent_until(since));
+        next.min(self.expires_at)
+    }
+
+    /// Until when nothing of its Client is handled, as it has been too fast.
+    pub(crate) fn held_until(&self) -> Option<Timestamp> {
+        self.rates.as_ref()?.held_until()
     }
 
     /// Bytes that wait to be written.

@@ -80,6 +80,10 @@ pub struct Counters {
     pub connects_refused: u64,
     /// Connections that were closed for a Malformed Packet or a Protocol Error.
     pub violations: u64,
+    /// Times that a Client began to be held back, as it sent too fast.
+    pub clients_slowed: u64,
+    /// Connections that were closed as their Client went on being too fast.
+    pub clients_too_fast: u64,
     /// Control Packets received.
     pub packets_received: u64,
     /// Control Packets written.
@@ -147,6 +151,8 @@ impl Counters {
             connects_accepted,
             connects_refused,
             violations,
+            clients_slowed,
+            clients_too_fast,
             packets_received,
             packets_sent,
             bytes_received,
@@ -172,6 +178,8 @@ impl Counters {
         self.connects_accepted += connects_accepted;
         self.connects_refused += connects_refused;
         self.violations += violations;
+        self.clients_slowed += clients_slowed;
+        self.clients_too_fast += clients_too_fast;
         self.packets_received += packets_received;
         self.packets_sent += packets_sent;
         self.bytes_received += bytes_received;

@@ -46,6 +46,11 @@ pub enum Event {
         /// Why.
         ending: Ending,
     },
+    /// A Client sends too fast, and is held back from now on.
+    Slowed {
+        /// Whose.
+        client_id: Box<str>,
+    },
     /// A subscription was made or replaced.
     Subscribed {
         /// Whose.

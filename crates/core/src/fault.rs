@@ -128,6 +128,12 @@ pub enum Ending {
     /// The rules have changed, and the Client is known no more.
     #[error("the Client is no longer authorized")]
     GrantWithdrawn,
+    /// Messages have come faster than they may for too long.
+    #[error("messages come faster than they may")]
+    MessageRateTooHigh,
+    /// Bytes have come faster than they may for too long.
+    #[error("bytes come faster than they may")]
+    ByteRateTooHigh,
     /// Where it comes from, its Client or its user is banned from now on.
     #[error("the Client is banned")]
     Banned,
@@ -163,9 +169,11 @@ impl Ending {
             // DISCONNECT does not have Banned. [MQTT-3.14.2-1]
             Ending::Banned => ReasonCode::AdministrativeAction,
             Ending::TakenOver => ReasonCode::SessionTakenOver,
-            Ending::LogFull | Ending::OutputFull | Ending::ReceiveBuffersFull => {
-                ReasonCode::QuotaExceeded
-            }
+            Ending::MessageRateTooHigh => ReasonCode::MessageRateTooHigh,
+            Ending::ByteRateTooHigh
+            | Ending::LogFull
+            | Ending::OutputFull
+            | Ending::ReceiveBuffersFull => ReasonCode::QuotaExceeded,
             Ending::ShuttingDown => ReasonCode::ServerShuttingDown,
         })
     }

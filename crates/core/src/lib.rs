@@ -14,6 +14,7 @@
 //! | [`Message`], [`Output`] | what is shared between all who need it; what waits to be written |
 //! | [`Policy`], [`PeerMessage`] | doors: who may do what; what shards say to each other |
 //! | [`Record`] | what must outlive the process, in the order in which it came to be |
+//! | `rates` | how fast a Client sends, and until when it is held back |
 //! | [`Limits`], [`Counters`] | what bounds everything; where every message has gone |
 
 mod clients;
@@ -29,6 +30,7 @@ mod mount;
 mod output;
 mod peer;
 mod policy;
+mod rates;
 mod replay;
 mod retained;
 mod routes;

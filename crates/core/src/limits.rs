@@ -89,11 +89,26 @@ pub struct Limits {
     /// A Client of 3.x cannot be told, and is held to it all the same. `None`: the Client's word
     /// counts.
     pub keep_alive: Option<u16>,
+    /// PUBLISH packets in a second on one connection, and as many at once after some quiet. What comes
+    /// faster waits: nothing is read from its Client meanwhile. `None`: any number.
+    pub message_rate: Option<u32>,
+    /// Bytes of Control Packets in a second on one connection; as above.
+    pub byte_rate: Option<u32>,
+    /// How long a Client may go on being faster than that, in seconds, before it is disconnected with
+    /// Message rate too high (0x96) or, for bytes, Quota exceeded (0x97). [`u32::MAX`]: for ever.
+    pub rate_patience: u32,
     /// How long a connection may take until its CONNECT is there, and each step of an
     /// authentication exchange. Then it is closed.
     pub connect_timeout: Duration,
     /// How long a closing connection may take to read what was written to it.
     pub close_timeout: Duration,
+}
+
+impl Limits {
+    /// Whether there is a bound of how fast a Client sends.
+    pub(crate) fn bound_rates(&self) -> bool {
+        self.message_rate.is_some() || self.byte_rate.is_some()
+    }
 }
 
 impl Default for Limits {
@@ -124,6 +139,9 @@ impl Default for Limits {
             partial_bytes: 256 * 1024 * 1024,
             session_expiry: 7 * 24 * 3600,
             keep_alive: None,
+            message_rate: None,
+            byte_rate: None,
+            rate_patience: 60,
             connect_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),
         }

@@ -64,6 +64,12 @@ pub struct Origin {
     pub certificate: Option<Arc<[u8]>>,
 }
 
+impl Origin {
+    /// In the place of a listener: the connection was made within this process. Its Client is trusted
+    /// not to abuse it.
+    pub const WITHIN: u32 = u32::MAX;
+}
+
 /// What a Client wants to do with a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {

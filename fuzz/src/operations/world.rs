@@ -61,6 +61,9 @@ fn limits(input: &mut Input<'_>) -> Limits {
         partial_bytes: 150,
         session_expiry: 100,
         keep_alive: input.once_in(2).then_some(10),
+        message_rate: None,
+        byte_rate: None,
+        rate_patience: 1,
         connect_timeout: Duration::from_secs(1),
         close_timeout: Duration::from_secs(1),
     }

@@ -21,7 +21,7 @@ use super::config::{
 use super::mail::{Mail, Post};
 
 /// What stands for a listener where a bridge of this process connects.
-const LISTENER: u32 = u32::MAX;
+const LISTENER: u32 = Origin::WITHIN;
 
 /// Marks the grant of a bridge.
 const SOURCE: u64 = u64::MAX;

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dunlin_core::{Command, Event, Input, LogRoom, Origin, PeerMessage, Shard, ShardId, Timestamp};
 use dunlin_net::mailbox::Receiver;
@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use super::auth::Authentication;
 use super::clock::Clock;
 use super::durable::{self, Journal};
-use super::log::{self, Ration};
+use super::log::{self, Warnings};
 use super::mail::{Mail, Post};
 use super::report::{Report, ShardReport};
 
@@ -60,7 +60,7 @@ struct ShardSide {
     authentication: Arc<Authentication>,
     /// Where connections come from that have not come through CONNECT, and may move.
     origins: HashMap<dunlin_core::ConnectionId, Origin>,
-    turned_away: Ration,
+    warnings: Warnings,
 }
 
 impl Driver {
@@ -82,7 +82,7 @@ impl Driver {
                 writable: Vec::new(),
                 authentication,
                 origins: HashMap::new(),
-                turned_away: Ration::default(),
+                warnings: Warnings::default(),
             },
             journal: None,
             letters,
@@ -303,6 +303,9 @@ impl Driver {
         self.post();
         self.side.shard.take_events(&mut self.events);
         self.side.forget_origins(&self.events);
+        for event in &self.events {
+            self.side.warnings.hear(event);
+        }
         if !self.events.is_empty() && log::wants_events() {
             self.events.iter().for_each(log::event);
         }
@@ -447,14 +450,6 @@ impl ShardSide {
         }
     }
 
-    /// Says that a connection was not let in; not each time.
-    fn turned_away(&mut self, cause: &dyn std::fmt::Display) {
-        match self.turned_away.take(Instant::now()) {
-            Some(unsaid) => tracing::warn!(unsaid, "a connection was turned away: {cause}"),
-            None => tracing::debug!("a connection was turned away: {cause}"),
-        }
-    }
-
     fn now(&mut self) -> Timestamp {
         *self.now.get_or_insert_with(|| self.clock.now())
     }
@@ -509,7 +504,7 @@ impl Handler for ShardSide {
             Closed::Layer(error) => {
                 tracing::debug!(connection = %connection, "connection ended: {error}");
             }
-            Closed::Denied(denial) => self.turned_away(denial),
+            Closed::Denied(denial) => self.warnings.turned_away(denial),
             _ => {}
         }
         self.tell(Input::Lost {
@@ -520,7 +515,7 @@ impl Handler for ShardSide {
     fn woken(&mut self) {}
 
     fn refused(&mut self, _: dunlin_net::ListenerId, cause: &Refused) {
-        self.turned_away(cause);
+        self.warnings.turned_away(cause);
     }
 }
 

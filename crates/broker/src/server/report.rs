@@ -100,6 +100,11 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
+            "  too fast: {} Clients slowed down, {} disconnected",
+            all.clients_slowed, all.clients_too_fast
+        )?;
+        writeln!(
+            f,
             "  sessions: {sessions}, {connected} connected; {subscriptions} subscriptions"
         )?;
         writeln!(

@@ -6,6 +6,7 @@ mod broker;
 mod client;
 mod flood;
 mod malformed;
+mod rates;
 mod silence;
 mod subscriptions;
 mod transports;

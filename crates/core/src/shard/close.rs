@@ -153,6 +153,9 @@ impl Shard {
                 if connection.expires_at <= now {
                     return self.close(now, id, Ending::GrantExpired);
                 }
+                if connection.held_until().is_some_and(|until| until <= now) {
+                    return self.go_on(now, id);
+                }
                 let deadline = connection.due_at(connection.last_received);
                 if deadline <= now {
                     return self.close(now, id, Ending::KeepAliveTimeout);

@@ -26,6 +26,7 @@ mod connect;
 mod grant;
 mod group;
 mod own;
+mod pace;
 mod peers;
 mod publish;
 mod receive;

@@ -2,6 +2,7 @@
 
 use dunlin_packet::{Frame, Framing, Packet, PacketType, split_frame};
 
+use super::pace::Pace;
 use super::{Command, Shard};
 use crate::connection::{Connection, Phase, is_a_clients};
 use crate::fault::{Ending, Violation};
@@ -37,6 +38,9 @@ impl Shard {
     /// It is known where a connection comes from: the terms of its listener hold.
     pub(super) fn identified(&mut self, id: ConnectionId, origin: &Origin) {
         self.policy.opened(id, origin);
+        if let Some(connection) = self.clients.connections.get_mut(id) {
+            connection.is_within = origin.listener == Origin::WITHIN;
+        }
         let terms = self.terms.get(origin.listener as usize);
         let Some(connection) = self.clients.connections.get_mut(id) else {
             return;
@@ -60,7 +64,7 @@ impl Shard {
             return;
         }
         connection.last_received = now;
-        if matches!(connection.phase, Phase::Deciding(_)) {
+        if matches!(connection.phase, Phase::Deciding(_)) || connection.held_until().is_some() {
             return self.keep_for_later(now, id, bytes);
         }
         let mut buffer = std::mem::take(&mut connection.partial);
@@ -79,7 +83,7 @@ impl Shard {
         self.keep_partial(now, id, buffer);
     }
 
-    /// Keeps what comes while a decision is awaited; the driver has been asked to read no more.
+    /// Keeps what comes while nothing is handled; the driver has been asked to read no more.
     fn keep_for_later(&mut self, now: Timestamp, id: ConnectionId, bytes: &[u8]) {
         let Some(connection) = self.clients.connections.get_mut(id) else {
             return;
@@ -105,6 +109,16 @@ impl Shard {
                     return bytes.len();
                 }
             };
+            if self.clients.limits.bound_rates() {
+                match self.pace(now, id, frame.packet_type, length) {
+                    Ok(Pace::Go) => {}
+                    Ok(Pace::Hold) => return used,
+                    Err(ending) => {
+                        self.close(now, id, ending);
+                        return bytes.len();
+                    }
+                }
+            }
             self.clients.counters.packets_received += 1;
             match self.packet(now, id, frame) {
                 Ok(Flow::Continue) => used += length,

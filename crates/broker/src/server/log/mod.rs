@@ -5,9 +5,9 @@
 
 mod destinations;
 mod events;
-mod ration;
 mod timestamp;
 mod topic;
+mod warnings;
 
 use anyhow::anyhow;
 use tracing_subscriber::Registry;
@@ -16,7 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
 
 pub(super) use events::{event, wants_events};
-pub(super) use ration::Ration;
+pub(super) use warnings::Warnings;
 
 use super::config::{LogConfig, LogLevel};
 use super::mail::Post;
