@@ -284,6 +284,9 @@ fn tiny_limits(rng: &mut Rng) -> Limits {
         partial_bytes: rng.pick(&[300, 3000]),
         session_expiry: rng.pick(&[2, 60]),
         keep_alive: rng.pick(&[None, Some(3)]),
+        message_rate: None,
+        byte_rate: None,
+        rate_patience: 1,
         connect_timeout: Duration::from_secs(2),
         close_timeout: Duration::from_secs(1),
     }
