@@ -226,11 +226,20 @@ impl Clients {
     /// A message is due to a Session: sends it, or lets it wait, or drops it for a reason.
     pub(crate) fn deliver(&mut self, now: Timestamp, id: SessionId, delivery: Delivery) {
         self.counters.due += 1;
-        if self.is_in_log(id, &delivery) {
+        if delivery.qos > QoS::AtMostOnce && self.is_recorded(id) {
+            if !delivery.message.id().is_some() {
+                return self.drop_delivery(id, delivery, DropReason::LogFull);
+            }
             let (session, parked) = (self.sessions[id].log_id, delivery.parked());
             self.settlement
                 .append(|| Record::Queued { session, parked });
         }
+        self.hand_over(now, id, delivery);
+    }
+
+    /// A message of the log is read to a Session once more. It is not in the log as the Session's own.
+    pub(crate) fn replay(&mut self, now: Timestamp, id: SessionId, delivery: Delivery) {
+        self.counters.due += 1;
         self.hand_over(now, id, delivery);
     }
 
@@ -244,7 +253,7 @@ impl Clients {
         let Some(session) = self.sessions.get(id) else {
             return self.drop_delivery(id, delivery, DropReason::SessionEnded);
         };
-        let is_named = delivery.qos == QoS::AtMostOnce || delivery.message.id().is_some();
+        let is_named = delivery.qos < QoS::ExactlyOnce || delivery.message.id().is_some();
         if !is_named && self.is_recorded(id) {
             // Its steps could not be recorded: after a crash it would be forgotten half way.
             return self.drop_delivery(id, delivery, DropReason::LogFull);

@@ -200,6 +200,12 @@ pub enum Record {
         /// The message.
         message: Message,
     },
+    /// A message that was accepted before is due to somebody who needs it in the log, where it may be no
+    /// more.
+    StillDue {
+        /// The message, with its identity.
+        message: Message,
+    },
     /// A durable Session has begun, or is told anew; what was said of it before is void. It has a
     /// connection.
     Session {

@@ -219,6 +219,13 @@ fn new_durable_work_is_refused_and_the_rest_goes_on() {
 
 #[test]
 fn a_replay_is_what_was_and_then_what_comes() {
+    // To a Session that outlives its connection as well: it is in the log, its replays are not.
+    for expiry in [0, 100] {
+        replay_to(expiry);
+    }
+}
+
+fn replay_to(expiry: u32) {
     let v5 = ProtocolVersion::V5;
     let mut broker = Broker::new();
     let publisher = broker.connect(1, v5, 0);
@@ -227,7 +234,7 @@ fn a_replay_is_what_was_and_then_what_comes() {
         broker.publish(publisher, v5, "not kept");
     }
     assert_eq!(broker.1.len(), 5, "nobody else needs a message");
-    let reader = broker.connect(2, v5, 0);
+    let reader = broker.connect(2, v5, expiry);
     broker.heard(reader, v5);
     broker.subscribe(reader, "$replay/@1/kept/#");
     let mut heard = broker.heard(reader, v5);

@@ -43,7 +43,7 @@ impl Contents {
     /// Takes the next record of the log.
     pub(super) fn take(&mut self, record: Record) {
         match record {
-            Record::Message { message, .. } => self.keep(message),
+            Record::Message { message, .. } | Record::StillDue { message } => self.keep(message),
             Record::Retained { message, .. } | Record::StillRetained { message } => {
                 self.keep(message.clone());
                 let topic = message.topic().to_owned();

@@ -32,6 +32,7 @@
 //!   24    Adopted        session, parked, group
 //!   25    Queued         session, when it expires, parked
 //!   26    GroupQueued    group, message, size, when it expires
+//!   27    StillDue       as Message
 //!
 //!   flags of a message   bits 0-1 QoS, 2 RETAIN, 3 expires, 4 crosses, 5 publisher, 6 properties
 //!   parked               message, flags (bits 0-1 QoS, 2 RETAIN, from 3 on the number of
@@ -86,7 +87,8 @@ impl Record {
         match self {
             Record::Message { message, .. }
             | Record::Retained { message, .. }
-            | Record::StillRetained { message } => Some(message),
+            | Record::StillRetained { message }
+            | Record::StillDue { message } => Some(message),
             _ => None,
         }
     }
@@ -98,6 +100,7 @@ impl Record {
             Record::Message { message, route } => out.kind(1).message(message, *route),
             Record::Retained { message, route } => out.kind(2).message(message, *route),
             Record::StillRetained { message } => out.kind(3).message(message, Route::default()),
+            Record::StillDue { message } => out.kind(27).message(message, Route::default()),
             Record::Routed { message } => out.kind(4).number(message.as_u64()),
             Record::Numbered { number } => out.kind(5).number(*number),
             Record::Session {
@@ -230,6 +233,10 @@ impl Record {
             3 => {
                 let (message, _) = from.message(id)?;
                 Record::StillRetained { message }
+            }
+            27 => {
+                let (message, _) = from.message(id)?;
+                Record::StillDue { message }
             }
             4 => Record::Routed {
                 message: from.message_id()?,
@@ -679,6 +686,9 @@ mod tests {
             },
             Record::StillRetained {
                 message: message(65),
+            },
+            Record::StillDue {
+                message: message(66),
             },
             Record::Routed {
                 message: MessageId::from_u64(u64::MAX),

@@ -8,7 +8,7 @@ use dunlin_packet::{QoS, SubscriptionOptions};
 use super::Shard;
 use crate::counters::DropReason;
 use crate::id::SessionId;
-use crate::journal::{Durability, LogId, MessageId, Record, Route, Told};
+use crate::journal::{Durability, LogId, MessageId, Record, Told};
 use crate::message::Message;
 use crate::peer::PeerMessage;
 use crate::session::{Delivery, GroupOrigin, Outgoing, SubscriptionIds};
@@ -56,9 +56,9 @@ impl Shard {
             MessageId::new(*number, shard)
         };
         for message in self.groups.identify(id, next) {
-            let (due, route) = (Due::of(&message), Route::default());
+            let due = Due::of(&message);
             let settlement = &mut self.clients.settlement;
-            settlement.append(|| Record::Message { message, route });
+            settlement.append(|| Record::StillDue { message });
             settlement.append(|| due.record(group));
         }
     }

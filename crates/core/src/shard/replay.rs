@@ -134,7 +134,7 @@ impl Shard {
                 origin: None,
                 message,
             };
-            self.clients.deliver(now, id, delivery);
+            self.clients.replay(now, id, delivery);
         }
         self.clients.pump(now, id);
     }

@@ -108,6 +108,9 @@ impl Shard {
                     let _ = self.retained.set(message, &self.clients.limits);
                 }
             }
+            Record::StillDue { message } => {
+                self.last_number = self.last_number.max(message.id().number());
+            }
             Record::StillRetained { message } => {
                 self.last_number = self.last_number.max(message.id().number());
                 if self.home(message.topic()) == self.id {
