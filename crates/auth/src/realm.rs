@@ -369,6 +369,28 @@ impl Realm {
         })
     }
 
+    /// What [`Grant::source`] says of a user whom another broker has let in, as far as that can be known:
+    /// so that [`review`](Self::review) finds out what the Client may do.
+    pub fn source_of(&self, user_name: Option<&str>) -> u64 {
+        let hash = user_name.and_then(|user| self.passwords.as_ref()?.get(user));
+        let method = match (user_name, hash, self.name_from, &self.http) {
+            (None, ..) => Method::Anonymous,
+            (_, Some(_), ..) => Method::Password,
+            (_, None, Some(_), _) => Method::Certificate,
+            (_, None, None, Some(_)) => Method::Http,
+            (_, None, None, None) => Method::Anonymous,
+        };
+        if self.is_open() && user_name.is_none() {
+            return 0;
+        }
+        let source = Source {
+            listener: self.listener,
+            method,
+            fingerprint: hash.map_or(0, PasswordHash::fingerprint),
+        };
+        source.to_number()
+    }
+
     /// What becomes of a grant that a realm in this place has given before the rules changed.
     pub fn review(&self, client_id: &str, grant: &Grant, source: Source) -> Review {
         let user = grant.user_name.as_deref();

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use rustix::process::{Pid, Signal};
 
 use crate::explain::{Explain, explain};
 use crate::mosquitto_db::Database;
-use crate::server::ServerOptions;
 use crate::server::config::{self, Loaded, pages::Page};
+use crate::server::{ServerOptions, import_database};
 
 /// The commands, by the first word of the command line.
 #[derive(Debug, Parser)]
@@ -29,11 +29,8 @@ enum Command {
         /// dunlin.toml, or a mosquitto.conf
         file: PathBuf,
     },
-    /// Print a mosquitto.conf as dunlin.toml
-    Import {
-        /// The mosquitto.conf
-        file: PathBuf,
-    },
+    /// Print a mosquitto.conf as dunlin.toml, and take over a mosquitto.db
+    Import(Import),
     /// Print what is in a mosquitto.db, as lines of JSON
     Dump {
         /// The mosquitto.db
@@ -58,6 +55,20 @@ enum Command {
     },
 }
 
+/// What is to be taken from a Mosquitto.
+#[derive(Debug, Args)]
+struct Import {
+    /// The mosquitto.conf
+    #[arg(required_unless_present = "db")]
+    file: Option<PathBuf>,
+    /// A mosquitto.db; what is in it goes into the data directory, which must be empty
+    #[arg(long, value_name = "FILE")]
+    db: Option<PathBuf>,
+    /// The data directory, if it is not that of the configuration
+    #[arg(long, value_name = "DIR", requires = "db")]
+    data_dir: Option<PathBuf>,
+}
+
 /// Whether the first argument is one of these commands.
 pub(crate) fn knows(name: &str) -> bool {
     matches!(
@@ -71,13 +82,13 @@ pub(crate) fn knows(name: &str) -> bool {
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Arguments::parse_from(args).command {
         Command::Check { file } => check(&file),
-        Command::Import { file } => match config::import(&file) {
+        Command::Import(what) => match import(&what) {
             Ok(toml) => {
                 print!("{toml}");
                 ExitCode::SUCCESS
             }
             Err(error) => {
-                eprintln!("Error: {error}");
+                eprintln!("Error: {error:#}");
                 ExitCode::FAILURE
             }
         },
@@ -127,6 +138,25 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
         },
     }
+}
+
+/// Takes over the database, if there is one, and says so on standard error; gives the configuration as
+/// `dunlin.toml`.
+fn import(what: &Import) -> anyhow::Result<String> {
+    let toml = match &what.file {
+        Some(file) => config::import(file)?,
+        None => String::new(),
+    };
+    if let Some(database) = &what.db {
+        let options = ServerOptions {
+            config: what.file.clone(),
+            ..ServerOptions::default()
+        };
+        let mut config = Loaded::read(&options)?.config;
+        config.data_dir = what.data_dir.clone().or(config.data_dir);
+        eprintln!("{}", import_database(&config, database)?);
+    }
+    Ok(toml)
 }
 
 fn dump(file: &std::path::Path) -> anyhow::Result<Database> {

@@ -101,8 +101,12 @@ impl Message {
         )
     }
 
-    /// A message as it was in the log.
-    pub(crate) fn restored(
+    /// A message as it was in the log, or in that of another broker. Of `properties`, those are kept
+    /// that are passed on unaltered.
+    ///
+    /// # Panics
+    /// When the topic is longer than 65,535 bytes.
+    pub fn restored(
         topic: &str,
         properties: Properties<'_>,
         payload: &[u8],

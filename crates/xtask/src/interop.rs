@@ -28,6 +28,13 @@ pub(crate) fn bridge() -> anyhow::Result<Tally> {
     Task::cargo(test).run()
 }
 
+/// Debian's broker, its `$SYS` topics and what it has saved.
+pub(crate) fn configuration() -> anyhow::Result<Tally> {
+    install::program("mosquitto", &["mosquitto"])?;
+    let test = "test --package dunlin-broker --test configuration -- --ignored";
+    Task::cargo(test).run()
+}
+
 /// Debian's command line clients, driven by Python.
 pub(crate) fn mosquitto() -> anyhow::Result<Tally> {
     install::program("mosquitto_rr", &["mosquitto-clients"])?;

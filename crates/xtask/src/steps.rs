@@ -42,6 +42,11 @@ pub(crate) const ALL: &[Step] = &[
         interop::bridge,
     ),
     tests(
+        "configuration-mosquitto",
+        "an installation of mosquitto that moves over",
+        interop::configuration,
+    ),
+    tests(
         "interop-mosquitto",
         "mosquitto_pub, mosquitto_sub and mosquitto_rr",
         interop::mosquitto,

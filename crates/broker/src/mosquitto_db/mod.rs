@@ -15,11 +15,14 @@
 mod bytes;
 mod record;
 mod show;
+mod take_over;
 
 use bytes::Bytes;
+use dunlin_packet::Malformed;
 pub(crate) use record::{
     Direction, QueuedMessage, StoredClient, StoredMessage, StoredSubscription,
 };
+pub(crate) use take_over::TakenOver;
 
 /// What a file begins with.
 const MAGIC: &[u8] = b"\x00\xB5\x00mosquitto db";
@@ -53,6 +56,12 @@ pub(crate) enum DatabaseError {
         offset: usize,
         problem: Problem,
     },
+    #[error("message {number} is needed and not there")]
+    NoMessage { number: u64 },
+    #[error("message {number}: {wrong}")]
+    Message { number: u64, wrong: Malformed },
+    #[error("somebody has subscribed to `{0}`, or in a way that makes no sense")]
+    Filter(String),
 }
 
 /// What is wrong within a chunk.

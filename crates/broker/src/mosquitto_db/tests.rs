@@ -1,7 +1,9 @@
 //! A file that Mosquitto 2.0.11 has written, and what can be wrong with one.
 
-use super::*;
+use dunlin_core::{AllowAll, Durability, Gauges, Record, Shard, ShardConfig, ShardId, Timestamp};
 use dunlin_packet::QoS;
+
+use super::*;
 
 /// Three Sessions: alice subscribes to `home/+/temp` at QoS 1, bob of 5.0 to `home/#` at QoS 2 with
 /// Subscription Identifier 7, carol expires never; three messages for the first two, and two that
@@ -129,4 +131,83 @@ fn what_is_shown_is_json_with_a_line_for_each_thing() {
     assert_eq!(lines.len(), 3 + 2 + 6 + 2);
     assert_eq!(lines[0]["session"], "alice");
     assert_eq!(lines[12]["retained"]["payload"], "zero");
+}
+
+/// What a fresh shard makes of a database.
+fn restored(taken: TakenOver, now: Timestamp) -> Gauges {
+    let config = ShardConfig {
+        durability: Durability::Log,
+        ..ShardConfig::new(ShardId::new(0), 1, 7)
+    };
+    let mut shard = Shard::new(config, Box::new(AllowAll));
+    for record in taken.records {
+        // As it comes out of the log.
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes);
+        shard.restore(Record::decode(record.key(), &bytes).unwrap());
+    }
+    shard.restored(now);
+    shard.gauges()
+}
+
+#[test]
+fn what_mosquitto_has_written_is_taken_over() {
+    let database = Database::read(WRITTEN).unwrap();
+    // While the Session of bob lasts, and after that.
+    let now = Timestamp::from_millis((database.clients[1].expires_at - 60) * 1000);
+    let taken = database.take_over(now, |_| 0).unwrap();
+    assert_eq!(
+        taken.to_string(),
+        "3 Sessions, 2 subscriptions, 6 messages that wait, 2 Retained Messages"
+    );
+    let gauges = restored(taken, now);
+    assert_eq!(
+        (gauges.sessions, gauges.subscriptions, gauges.retained),
+        (3, 2, 2)
+    );
+    let later = now.after_seconds(61);
+    let taken = database.take_over(later, |_| 0).unwrap();
+    assert_eq!(restored(taken, later).sessions, 2);
+}
+
+#[test]
+fn what_is_not_there_or_makes_no_sense_is_told() {
+    let database = Database::read(WRITTEN).unwrap();
+    let now = Timestamp::from_millis(1);
+    let fails = |change: &dyn Fn(&mut Database)| {
+        let mut changed = database.clone();
+        change(&mut changed);
+        changed.take_over(now, |_| 0).unwrap_err().to_string()
+    };
+    let error = fails(&|it| it.messages.clear());
+    assert!(error.ends_with("is needed and not there"), "{error}");
+    let error = fails(&|it| it.subscriptions[0].filter = "a/#/b".to_owned());
+    assert!(error.contains("a/#/b"), "{error}");
+    let error = fails(&|it| {
+        it.messages
+            .iter_mut()
+            .for_each(|it| it.topic = "+".to_owned())
+    });
+    assert!(error.contains("Topic Name"), "{error}");
+    let error = fails(&|it| {
+        it.messages
+            .iter_mut()
+            .for_each(|it| it.properties = vec![9, 9])
+    });
+    assert!(error.starts_with("message "), "{error}");
+}
+
+#[test]
+fn a_changed_file_is_taken_over_or_refused_and_no_panic() {
+    let now = Timestamp::from_millis(1_795_479_000_000);
+    for place in 0..WRITTEN.len() {
+        for value in [0, 1, 4, 9, 0x7F, 0xFF] {
+            let mut changed = WRITTEN.to_vec();
+            changed[place] = value;
+            let database = Database::read(&changed);
+            if let Ok(taken) = database.and_then(|it| it.take_over(now, |_| 0)) {
+                restored(taken, now);
+            }
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod report;
 mod sys;
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -49,6 +50,12 @@ use sys::SysThread;
 /// What a configuration says of the Clients of each listener.
 pub(crate) fn auth_realms(config: &Config) -> anyhow::Result<Vec<Arc<dunlin_auth::Realm>>> {
     Ok(Rules::read(config)?.realms)
+}
+
+/// Takes over the file of a Mosquitto into the data directory of this configuration, which must be
+/// empty; gives what there was in it, in words.
+pub(crate) fn import_database(config: &Config, database: &Path) -> anyhow::Result<String> {
+    durable::import(database, config, &Rules::read(config)?.realms)
 }
 
 /// Does what the options say: as a rule, runs the broker until SIGINT or SIGTERM.
@@ -158,7 +165,8 @@ impl Shards {
             config.shard(id, seed, Box::new(policy))
         };
         let mut shards: Vec<Shard> = (0..count).map(ShardId::new).map(shard).collect();
-        let (durable, journals, clock) = Durable::open(config, &mut shards, &posts)?;
+        let (durable, journals, clock) =
+            Durable::open(config, &mut shards, &posts, &authentication.realms())?;
         let mut threads = Vec::new();
         let places = reactors.into_iter().zip(boxes);
         let shards = shards.into_iter().zip(journals);
@@ -255,6 +263,9 @@ fn welcome(places: &[Place], config: &Config, durable: Option<&Durable>) -> std:
         out,
         "Dunlin {version}, MQTT 3.1, 3.1.1 and 5.0, {shards}, data in {data}"
     )?;
+    if let Some(taken_over) = durable.and_then(Durable::taken_over) {
+        writeln!(out, "taken over from {taken_over}")?;
+    }
     for place in places {
         writeln!(out, "listening on {place}")?;
     }

@@ -3,9 +3,11 @@
 // What helps the tests is not told apart from other code.
 #![allow(clippy::unwrap_used)]
 
+mod client;
 mod server;
 
 mod log_topic;
 mod mosquitto;
 mod reload;
 mod sys;
+mod take_over;

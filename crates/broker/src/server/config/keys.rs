@@ -87,6 +87,8 @@ pub(super) const PROCESS: &[Key<Settings>] = &[
         "Threads that serve Clients. `none`: one for each processor."),
     key!("data_dir", Path, Restart, data_dir,
         "Where Sessions, their queues and Retained Messages are kept, unless `durability` is `none`. Without it: `$STATE_DIRECTORY`, `/var/lib/dunlin` for root, or else `dunlin` in `$XDG_STATE_HOME` or `~/.local/state`."),
+    key!("mosquitto_db", Path, Restart, mosquitto_db,
+        "What a Mosquitto has saved: it is taken over when nothing is in `data_dir` yet. The file is read only, and need not be there."),
     key!("durability", Choice(Durability::WORDS), Restart, durability,
         "What an acknowledgement promises: `fsync`, that the message outlives a power cut; `os`, that it outlives the process; `none`, nothing: everything is in memory."),
     key!("data_limit", SizeOrNone(64 << 20), Restart, data_limit,

@@ -30,6 +30,7 @@ pub(super) fn meant(settings: &Settings, file: &Place) -> Result<Config, ConfigE
         shards,
         limits: limits(&settings.limits, shards),
         data_dir: settings.data_dir.clone(),
+        mosquitto_db: settings.mosquitto_db.clone(),
         durability: settings.durability,
         data_limit: settings.data_limit,
         retention: retention(&settings.retention).map_err(wrong)?,

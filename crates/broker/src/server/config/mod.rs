@@ -75,6 +75,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Where to keep what must outlive the process. `None`: where such things belong on this system.
     pub(crate) data_dir: Option<PathBuf>,
+    /// What a Mosquitto has saved, to be taken over where nothing is kept yet.
+    pub(crate) mosquitto_db: Option<PathBuf>,
     /// What an acknowledgement waits for, and whether anything outlives the process.
     pub(crate) durability: Durability,
     /// Bytes that the data may take on disk.

@@ -32,6 +32,7 @@ pub(super) struct Settings {
     /// Limits as written: those of the process are not shared out yet.
     pub(super) limits: Limits,
     pub(super) data_dir: Option<PathBuf>,
+    pub(super) mosquitto_db: Option<PathBuf>,
     pub(super) durability: Durability,
     pub(super) data_limit: Option<usize>,
     pub(super) retention: RetentionConfig,
@@ -110,6 +111,7 @@ impl Default for Settings {
             bans: BanSettings::default(),
             limits: Limits::default(),
             data_dir: None,
+            mosquitto_db: None,
             durability: Durability::default(),
             data_limit: None,
             retention: RetentionConfig::default(),

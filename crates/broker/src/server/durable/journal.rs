@@ -145,7 +145,7 @@ fn place(start: ReplayStart) -> Start {
 }
 
 /// The records of one turn: all of them are recovered, or none.
-fn frame(records: &[Record]) -> Frame {
+pub(super) fn frame(records: &[Record]) -> Frame {
     let mut frame = Frame::new();
     for record in records {
         frame.push(record.key().map(key), |bytes| record.encode(bytes));

@@ -11,13 +11,17 @@
 //! | `mod` | opening the log, and restoring all shards from it |
 //! | `directory` | where the log is |
 //! | `journal` | one shard's side of it: records to frames, news to inputs |
+//! | `take_over` | what a Mosquitto has saved, into a log that is empty |
 
 mod directory;
 mod journal;
+mod take_over;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use dunlin_auth::Realm;
 use dunlin_core::{Input, MessageId, PeerMessage, Record, Shard, ShardId};
 use dunlin_store::{
     Client, Commit, Damage, Directory, Log, News, Options, Recovery, Replayed, Retention, Service,
@@ -25,6 +29,7 @@ use dunlin_store::{
 };
 
 pub(super) use journal::{Journal, messages, replayed};
+use take_over::take_over;
 
 use super::clock::Clock;
 use super::config::{Config, Durability};
@@ -35,6 +40,7 @@ pub(super) struct Durable {
     service: Service,
     directory: PathBuf,
     commit: Commit,
+    taken_over: Option<String>,
 }
 
 impl Durable {
@@ -47,12 +53,14 @@ impl Durable {
         }
     }
 
-    /// Opens the log, if there is to be one, and restores all shards from it. Gives the journals of
+    /// Opens the log, if there is to be one, and restores all shards from it; if it is empty, with what
+    /// a Mosquitto has saved, if that is to be taken over. `realms` are those of the listeners. Gives the journals of
     /// the shards and the clock, which goes on from the latest time in the log.
     pub(super) fn open(
         config: &Config,
         shards: &mut [Shard],
         posts: &[Post],
+        realms: &[Arc<Realm>],
     ) -> anyhow::Result<(Option<Self>, Vec<Option<Journal>>, Clock)> {
         let commit = match config.durability {
             Durability::Fsync => Commit::Fsync,
@@ -63,7 +71,7 @@ impl Durable {
             }
         };
         let directory = directory::choose(config.data_dir.as_deref())?;
-        let (log, recovery) = restore(&directory, options(config), shards).with_context(|| {
+        let (mut log, recovery) = restore(&directory, options(config), shards).with_context(|| {
             format!(
                 "cannot keep data in {} (choose another directory with --data-dir, or keep data \
                  in memory with --durability none)",
@@ -72,6 +80,19 @@ impl Durable {
         })?;
         report(&recovery, &directory);
         let clock = Clock::start(recovery.time);
+        let database = config.mosquitto_db.as_deref().filter(|file| file.exists());
+        let taken_over = match database.filter(|_| is_empty(&recovery)) {
+            Some(file) => {
+                let taken = take_over(file, &mut log, clock.now(), config, realms)?;
+                let shown = format!("{}: {taken}", file.display());
+                taken
+                    .records
+                    .into_iter()
+                    .for_each(|record| give(shards, &record));
+                Some(shown)
+            }
+            None => None,
+        };
         let clients = posts.iter().cloned().map(Courier).collect();
         let options = ServiceOptions {
             commit,
@@ -85,6 +106,7 @@ impl Durable {
             service,
             directory,
             commit,
+            taken_over,
         };
         Ok((
             Some(durable),
@@ -106,6 +128,11 @@ impl Durable {
         }
     }
 
+    /// The file of a Mosquitto that was taken over at this start, and what was in it.
+    pub(super) fn taken_over(&self) -> Option<&str> {
+        self.taken_over.as_deref()
+    }
+
     /// What the log holds.
     pub(super) fn statistics(&self) -> Statistics {
         self.service.statistics()
@@ -115,6 +142,28 @@ impl Durable {
     pub(super) fn stop(self) -> anyhow::Result<()> {
         self.service.stop().context("the log cannot be completed")
     }
+}
+
+/// Takes over the file of a Mosquitto into the data directory of a broker that does not run; gives what
+/// there was in it, in words.
+///
+/// # Errors
+/// There is something in the directory; and as when a broker does it at its start.
+pub(super) fn import(
+    database: &Path,
+    config: &Config,
+    realms: &[Arc<Realm>],
+) -> anyhow::Result<String> {
+    let directory = directory::choose(config.data_dir.as_deref())?;
+    let shown = directory.display();
+    let files = Directory::open(&directory).with_context(|| format!("cannot open {shown}"))?;
+    let opened = Log::open(files, options(config), |_| {});
+    let (mut log, recovery) = opened.with_context(|| format!("cannot use {shown}"))?;
+    ensure!(is_empty(&recovery), "there is something in {shown} already");
+    let now = Clock::start(0).now();
+    let taken = take_over(database, &mut log, now, config, realms)?;
+    log.close(now.as_millis())?;
+    Ok(format!("into {shown}: {taken}"))
 }
 
 /// How the log is to be kept.
@@ -141,9 +190,7 @@ fn restore(
     let mut take = |entry: Replayed<'_>| {
         let key = entry.key.map(|key| MessageId::from_u64(key.get()));
         match Record::decode(key, entry.content) {
-            Ok(record) => shards
-                .iter_mut()
-                .for_each(|shard| shard.restore(record.clone())),
+            Ok(record) => give(shards, &record),
             Err(_) => wrong += 1,
         }
     };
@@ -153,6 +200,18 @@ fn restore(
         tracing::error!("{wrong} records in the log are of a kind that this version does not know");
     }
     Ok(opened)
+}
+
+/// Gives a record to every shard: each takes what is at home in it.
+fn give(shards: &mut [Shard], record: &Record) {
+    for shard in shards {
+        shard.restore(record.clone());
+    }
+}
+
+/// Whether nothing has ever been in the log.
+fn is_empty(recovery: &Recovery) -> bool {
+    recovery.entries == 0 && recovery.damage.is_empty()
 }
 
 /// Ends the restoration: the shards talk until they are silent.

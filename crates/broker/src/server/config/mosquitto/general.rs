@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::defaults::LARGEST_PACKET;
 use super::reader::{Reader, access};
 use super::value::{as_number, duration, flag, number, number_within, text, word};
-use super::{ACCEPTED, Verdict, changed, ignored, refused};
+use super::{ACCEPTED, Verdict, changed, refused};
 
 /// Whether and where state is kept.
 #[derive(Default)]
 pub(super) struct Persistence {
     wanted: bool,
     location: Option<PathBuf>,
+    file: Option<PathBuf>,
 }
 
 impl Persistence {
@@ -20,6 +21,13 @@ impl Persistence {
     pub(super) fn directory(&self) -> Option<PathBuf> {
         let location = self.location.clone().unwrap_or_default();
         self.wanted.then(|| location.join("dunlin"))
+    }
+
+    /// What Mosquitto has saved.
+    pub(super) fn database(&self) -> Option<PathBuf> {
+        let location = self.location.clone().unwrap_or_default();
+        let name = self.file.clone().unwrap_or("mosquitto.db".into());
+        self.wanted.then(|| location.join(name))
     }
 }
 
@@ -67,8 +75,10 @@ pub(super) fn take(reader: &mut Reader<'_>, name: &str, value: &str) -> Option<V
             reader.persistence.location = Some(path.into());
             ACCEPTED
         }),
-        "persistence_file" => text(value).and_then(|_| {
-            ignored("Dunlin has a directory of its own, and does not read this file")
+        "persistence_file" => text(value).and_then(|file| {
+            reader.once(name, None)?;
+            reader.persistence.file = Some(file.into());
+            changed("it is read at the first start, and never written")
         }),
         "check_retain_source" => flag(value).and_then(|check| match check {
             true => ACCEPTED,

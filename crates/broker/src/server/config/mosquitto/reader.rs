@@ -200,6 +200,7 @@ impl<'f> Reader<'f> {
         self.settings.listen = Some(Vec::new());
         self.settings.log = self.log.meant();
         self.settings.data_dir = self.persistence.directory();
+        self.settings.mosquitto_db = self.persistence.database();
         if self.settings.data_dir.is_none() {
             self.settings.durability = Durability::None;
         }
