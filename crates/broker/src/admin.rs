@@ -45,7 +45,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         pid_file: Option<PathBuf>,
     },
-    /// Say what a configuration allows a Client to do, and which part of it decides
+    /// Say what a configuration, or a running broker, allows a Client to do, and which part of it decides
     Explain(Explain),
     /// Print what is written about the keys of the configuration
     #[command(hide = true)]

@@ -60,6 +60,6 @@ pub use policy::{
 };
 pub use replay::{ReplayStart, Replayed};
 pub use session::SubscriptionIds;
-pub use shard::{Command, Gauges, Input, LogRoom, Reader, Shard, ShardConfig};
+pub use shard::{ClientState, Command, Gauges, Input, LogRoom, Reader, Shard, ShardConfig};
 pub use terms::Terms;
 pub use time::Timestamp;

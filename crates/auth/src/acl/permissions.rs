@@ -54,8 +54,13 @@ impl Verdict {
 
 impl Permissions {
     /// The permissions that core was given as its `Access`.
-    pub(crate) fn of(access: &dyn Access) -> Option<&Permissions> {
+    pub fn of(access: &dyn Access) -> Option<&Permissions> {
         (access as &dyn std::any::Any).downcast_ref()
+    }
+
+    /// Names of roles that came with a token or an answer over HTTP.
+    pub fn further_roles(&self) -> &[Box<str>] {
+        &self.further.roles
     }
 
     fn names(&self) -> Names<'_> {

@@ -206,6 +206,11 @@ impl Driver {
                     // Whoever asked may not wait any more.
                     let _ = answers.send(self.count());
                 }
+                Mail::Describe { client_id, answers } => {
+                    if let Some(client) = self.side.shard.client(&client_id) {
+                        let _ = answers.send(client);
+                    }
+                }
                 Mail::Publish(messages) => {
                     for message in messages {
                         self.side.tell(Input::Publish { message });

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use dunlin_core::{ConnectionId, Decision, Limits, Message, Origin, PeerMessage, ShardId};
+use dunlin_core::{
+    ClientState, ConnectionId, Decision, Limits, Message, Origin, PeerMessage, ShardId,
+};
 use dunlin_net::mailbox::Sender;
 use dunlin_net::{ListenerOptions, Transport};
 use dunlin_store::News;
@@ -43,6 +45,11 @@ pub(super) enum Mail {
     Report,
     /// Say what was counted.
     Measure(std::sync::mpsc::Sender<ShardReport>),
+    /// Say what is known of the Client, if its Session is here.
+    Describe {
+        client_id: Box<str>,
+        answers: std::sync::mpsc::Sender<ClientState>,
+    },
     /// Publish these messages of the broker's own.
     Publish(Vec<Message>),
     /// Serve new connections as these say, each by its listener.

@@ -5,6 +5,7 @@ mod background;
 mod bridges;
 mod clock;
 pub(crate) mod config;
+pub(crate) mod control;
 mod driver;
 mod durable;
 mod listeners;
@@ -37,6 +38,7 @@ use options::Task;
 
 use auth::{Authentication, Rules, ShardPolicy};
 use bridges::{Bridges, PreparedBridges, TrustBridges};
+use control::{ControlDoor, Live};
 use driver::Driver;
 use durable::Durable;
 use listeners::Listeners;
@@ -99,6 +101,9 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     let posts = shards.posts.clone();
     let sys = SysThread::start(config.sys_interval, durability, certificates, posts)?;
     let bridges = bridges.start(&shards.posts)?;
+    let authentication = Arc::clone(&shards.authentication);
+    let live = Live::new(&config, authentication, shards.posts.clone());
+    let _control = ControlDoor::open(&config, Arc::clone(&live))?;
     let running = Running {
         options: options.clone(),
         loaded,
@@ -107,6 +112,7 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
         sys,
         authentication: Arc::clone(&shards.authentication),
         admission: shards.admission.clone(),
+        live,
         posts: shards.posts.clone(),
     };
     shards.serve(signals, running, bridges)

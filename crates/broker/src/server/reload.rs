@@ -7,6 +7,7 @@ use dunlin_net::Admission;
 
 use super::auth::Authentication;
 use super::config::Loaded;
+use super::control::Live;
 use super::listeners::Listeners;
 use super::log::Log;
 use super::mail::{Mail, Post};
@@ -25,6 +26,7 @@ pub(super) struct Running {
     pub(super) sys: SysThread,
     pub(super) authentication: Arc<Authentication>,
     pub(super) admission: Admission,
+    pub(super) live: Arc<Live>,
     pub(super) posts: Vec<Post>,
 }
 
@@ -64,6 +66,7 @@ impl Running {
         }
         self.sys.set_interval(config.sys_interval);
         self.admission.set_rules(config.admission.clone());
+        self.live.take_over(config);
         let limits = Arc::new(config.limits.clone());
         for post in &self.posts {
             let _ = post.send(&mut vec![Mail::Limit(Arc::clone(&limits))]);

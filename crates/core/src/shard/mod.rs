@@ -21,6 +21,7 @@
 mod acknowledge;
 mod authenticate;
 mod checkpoint;
+mod client_state;
 mod close;
 mod connect;
 mod grant;
@@ -34,6 +35,8 @@ mod replay;
 mod restore;
 mod retain;
 mod subscribe;
+
+pub use client_state::ClientState;
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -105,6 +105,8 @@ pub(super) const PROCESS: &[Key<Settings>] = &[
         "The user to become when everything is bound, if started as root."),
     key!("pid_file", Path, Restart, pid_file,
         "Where the number of the process is written. `dunlin reload` looks there."),
+    key!("control_socket", Path, Restart, control_socket,
+        "A Unix socket where `dunlin explain` asks the broker. Without it: `control` in the data directory, if there is one."),
     key!("log.destinations", List, Restart, log.destinations,
         "Where log lines go: any of `stdout`, `stderr`, `syslog` (or `syslog:FACILITY`), `topic`, `file:PATH`."),
     key!("log.level", Choice(LogLevel::WORDS), Reload, log.level,

@@ -40,6 +40,7 @@ pub(super) fn meant(settings: &Settings, file: &Place) -> Result<Config, ConfigE
         bridges: settings.bridges.clone(),
         user: settings.user.clone(),
         pid_file: settings.pid_file.clone(),
+        control_socket: settings.control_socket.clone(),
     })
 }
 

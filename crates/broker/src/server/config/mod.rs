@@ -91,6 +91,8 @@ pub(crate) struct Config {
     pub(crate) user: Option<String>,
     /// Where to write the number of the process.
     pub(crate) pid_file: Option<PathBuf>,
+    /// Where questions are answered. `None`: in the data directory, if there is one.
+    pub(crate) control_socket: Option<PathBuf>,
 }
 
 impl Durability {

@@ -43,6 +43,7 @@ pub(super) struct Settings {
     pub(super) authentication: AuthenticationConfig,
     pub(super) user: Option<String>,
     pub(super) pid_file: Option<PathBuf>,
+    pub(super) control_socket: Option<PathBuf>,
 }
 
 /// How many connections may come, and how fast, as written.
@@ -120,6 +121,7 @@ impl Default for Settings {
             authentication: AuthenticationConfig::default(),
             user: None,
             pid_file: None,
+            control_socket: None,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The word that was meant by a misspelt one.
 
+/// The distance at which a word may be meant still, however long it is.
+const FARTHEST: usize = 4;
+
 /// The most similar of `words`, if any is similar enough to be meant. A word after a dot counts as
 /// well as the whole: `packet_size` is near `limits.packet_size`.
 pub(super) fn nearest<'a>(wrong: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
@@ -9,8 +12,9 @@ pub(super) fn nearest<'a>(wrong: &str, words: impl Iterator<Item = &'a str>) -> 
         let own = wrong.rsplit('.').next().unwrap_or(wrong);
         (whole.min(distance(own, last)), whole)
     };
-    let near =
-        |(distance, _): &(usize, usize)| *distance <= wrong.chars().count().div_ceil(3).min(4);
+    let near = |(distance, _): &(usize, usize)| {
+        *distance <= wrong.chars().count().div_ceil(3).min(FARTHEST)
+    };
     words
         .map(|word| (distance_of(word), word))
         .filter(|(distance, _)| near(distance))
@@ -20,6 +24,11 @@ pub(super) fn nearest<'a>(wrong: &str, words: impl Iterator<Item = &'a str>) -> 
 
 /// How many characters have to be put in, left out or replaced.
 fn distance(a: &str, b: &str) -> usize {
+    // Words of such different lengths are not near each other, and looking closer takes its time.
+    let longer = a.chars().count().abs_diff(b.chars().count());
+    if longer > FARTHEST {
+        return longer;
+    }
     let b: Vec<char> = b.chars().take(64).collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, a) in a.chars().take(64).enumerate() {
