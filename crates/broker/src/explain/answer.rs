@@ -35,6 +35,12 @@ pub(crate) fn answer(
         None => way_in(question, listener, realm),
     };
     let _ = writeln!(text, "{}", way.text);
+    if let Some(mount_point) = &realm.mount_point {
+        let _ = writeln!(
+            text,
+            "its topics begin with {mount_point}: rules see whole ones"
+        );
+    }
     let Some(identity) = way.identity else {
         if matches!(question.what, What::Connect) {
             return Ok(Answer {
@@ -53,12 +59,23 @@ pub(crate) fn answer(
             .cloned(),
         None => realm.permissions(&identity, question.client_id()),
     };
+    let whole = |action, topic: &str| {
+        let mounted = realm
+            .mount_point
+            .as_ref()
+            .and_then(|mount_point| match action {
+                Action::Subscribe => mount_point.filter(topic),
+                Action::Publish | Action::Receive => mount_point.topic(topic),
+            });
+        mounted.map_or_else(|| topic.to_owned(), Into::into)
+    };
     let rules = |action, topic: &str| judge(permissions.as_ref(), action, topic);
     let limits = &config.limits;
     let (asked, (is_yes, why)) = match &question.what {
         What::Connect => return Ok(Answer { text, is_yes: true }),
         What::Publish { topic } => {
             TopicName::parse(topic).with_context(|| topic.clone())?;
+            let mounted = whole(Action::Publish, topic);
             let (levels, most) = (topic.split('/').count(), limits.topic_levels);
             let judged = if levels > most {
                 let why = format!(
@@ -71,17 +88,19 @@ pub(crate) fn answer(
                     "refused, as that topic is the broker's own".to_owned(),
                 )
             } else {
-                rules(Action::Publish, topic)
+                rules(Action::Publish, &mounted)
             };
-            (format!("publish {topic}"), judged)
+            (format!("publish {mounted}"), judged)
         }
         What::Receive { topic } => {
             TopicName::parse(topic).with_context(|| topic.clone())?;
-            (format!("receive {topic}"), rules(Action::Receive, topic))
+            let topic = whole(Action::Receive, topic);
+            (format!("receive {topic}"), rules(Action::Receive, &topic))
         }
         What::Subscribe { filter } => {
             let parsed = TopicFilter::parse(filter).with_context(|| filter.clone())?;
             let behind = parsed.share().map_or(parsed, |(_, behind)| behind);
+            let behind = whole(Action::Subscribe, behind.as_str());
             let (count, most) = (
                 client.as_ref().map_or(0, |it| it.subscriptions),
                 limits.subscriptions,
@@ -92,9 +111,9 @@ pub(crate) fn answer(
                 );
                 (false, why)
             } else {
-                rules(Action::Subscribe, behind.as_str())
+                rules(Action::Subscribe, &behind)
             };
-            (format!("subscribe {}", behind.as_str()), judged)
+            (format!("subscribe {behind}"), judged)
         }
     };
     let _ = writeln!(text, "{asked}: {why}");

@@ -27,6 +27,8 @@ fn it_names_the_rule_and_the_way_in() {
     let text =
         format!("listen = ['127.0.0.1:0']\nacl_file = '{acl}'\npassword_file = '{passwords}'");
     let config = folder.write("dunlin.toml", &text);
+    let mounted = format!("{text}\nmount_point = 'home/'");
+    let mounted = folder.write("mounted.toml", &mounted);
     let cases: [(&[&str], &str, bool); 9] = [
         (
             &["-u", "alice", "publish", "home/a"],
@@ -80,6 +82,8 @@ fn it_names_the_rule_and_the_way_in() {
     assert!(yes && text.contains("on this machine"), "{text}");
     let (text, yes) = explain(&open, &["-a", "192.0.2.7", "connect"]);
     assert!(!yes && text.contains("not on this machine"), "{text}");
+    let (text, yes) = explain(&mounted, &["-u", "alice", "publish", "a"]);
+    assert!(yes && text.contains("publish home/a: allowed"), "{text}");
     let (text, yes) = explain(&config, &["-u", "bob", "publish", "a"]);
     assert!(!yes && text.contains("does not come in"), "{text}");
 }
