@@ -113,3 +113,14 @@ fn pages_of_other_machines_are_not_trusted() {
     let open = Server::start(Folder::new(), "allow_anonymous = true");
     assert_eq!(handshake(&open, "", Some("https://example.org")), "101");
 }
+
+#[test]
+fn a_reload_that_takes_the_word_back_trusts_no_pages() {
+    let server = Server::start(Folder::new(), "allow_anonymous = true");
+    let page = Some("https://example.org");
+    assert_eq!(handshake(&server, "", page), "101");
+    server.folder.write("dunlin.toml", "");
+    server.reload();
+    assert_eq!(handshake(&server, "", page), "403");
+    assert_eq!(handshake(&server, "", None), "101");
+}

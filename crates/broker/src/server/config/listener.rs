@@ -44,18 +44,6 @@ pub(crate) struct ListenerConfig {
     pub(crate) mount_point: Option<MountPoint>,
 }
 
-impl ListenerConfig {
-    /// Which pages may connect is settled when the listener is opened. Where a reload would trust this
-    /// machine, and all pages may still connect, nobody is trusted until a restart.
-    pub(super) fn keep_origins(&mut self, before: &[String]) {
-        let trusts_the_machine = self.access.anonymous != Anonymous::Nobody;
-        if self.origins != before && trusts_the_machine && before.is_empty() {
-            self.access.anonymous = Anonymous::Nobody;
-        }
-        self.origins = before.to_vec();
-    }
-}
-
 /// The address of a listening socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ListenAddress {

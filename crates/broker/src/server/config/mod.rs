@@ -180,11 +180,7 @@ impl Loaded {
     pub(crate) fn take_over(&mut self, other: &Loaded) -> Result<(), ConfigError> {
         let mut settings = self.settings.clone();
         changes::take_over(&mut settings, &other.settings);
-        let mut config = meant::meant(&settings, &self.file)?;
-        for (listener, before) in config.listeners.iter_mut().zip(&self.config.listeners) {
-            listener.keep_origins(&before.origins);
-        }
-        self.config = config;
+        self.config = meant::meant(&settings, &self.file)?;
         self.settings = settings;
         Ok(())
     }
