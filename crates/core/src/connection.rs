@@ -17,6 +17,7 @@ use crate::fault::Violation;
 use crate::id::{ConnectionId, SessionId};
 use crate::journal::Durability;
 use crate::output::{Output, OutputPool};
+use crate::policy::Origin;
 use crate::rates::Rates;
 use crate::time::Timestamp;
 
@@ -50,8 +51,6 @@ pub(crate) struct Connection {
     /// Its CONNECT says that it is a bridge, by the bit that 3.x has for it: all its subscriptions
     /// have No Local and Retain As Published.
     pub(crate) is_bridge: bool,
-    /// Whether it was made within this process.
-    pub(crate) is_within: bool,
     /// Whether reason strings and User Properties may go with any packet.
     pub(crate) problem_information: bool,
     /// Whether it is in the list of those that have something to write.
@@ -98,7 +97,6 @@ impl Connection {
             phase: Phase::Opening,
             version: ProtocolVersion::V5,
             is_bridge: false,
-            is_within: false,
             problem_information: true,
             dirty: false,
             send_quota: 0,
@@ -137,6 +135,11 @@ impl Connection {
             .held_until()
             .unwrap_or_else(|| self.silent_until(since));
         next.min(self.expires_at)
+    }
+
+    /// Whether it was made within this process.
+    pub(crate) fn is_within(&self) -> bool {
+        self.listener == Origin::WITHIN
     }
 
     /// Until when nothing of its Client is handled, as it has been too fast.

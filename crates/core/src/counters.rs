@@ -78,6 +78,10 @@ pub struct Counters {
     pub connects_accepted: u64,
     /// CONNECT packets that were refused.
     pub connects_refused: u64,
+    /// Of these, as a name was banned or the Client came too often.
+    pub connects_banned: u64,
+    /// Client Identifiers that were banned as they came too often.
+    pub clients_banned: u64,
     /// Connections that were closed for a Malformed Packet or a Protocol Error.
     pub violations: u64,
     /// Times that a Client began to be held back, as it sent too fast.
@@ -150,6 +154,8 @@ impl Counters {
             connections_closed,
             connects_accepted,
             connects_refused,
+            connects_banned,
+            clients_banned,
             violations,
             clients_slowed,
             clients_too_fast,
@@ -178,6 +184,8 @@ impl Counters {
         self.connects_accepted += connects_accepted;
         self.connects_refused += connects_refused;
         self.violations += violations;
+        self.connects_banned += connects_banned;
+        self.clients_banned += clients_banned;
         self.clients_slowed += clients_slowed;
         self.clients_too_fast += clients_too_fast;
         self.packets_received += packets_received;

@@ -46,6 +46,11 @@ pub enum Event {
         /// Why.
         ending: Ending,
     },
+    /// A Client has connected too often, and is banned for a while.
+    Banned {
+        /// Whose.
+        client_id: Box<str>,
+    },
     /// A Client sends too fast, and is held back from now on.
     Slowed {
         /// Whose.

@@ -14,9 +14,11 @@
 //! | [`Message`], [`Output`] | what is shared between all who need it; what waits to be written |
 //! | [`Policy`], [`PeerMessage`] | doors: who may do what; what shards say to each other |
 //! | [`Record`] | what must outlive the process, in the order in which it came to be |
+//! | [`Bans`] | who may not connect: by name, and who comes too often |
 //! | `rates` | how fast a Client sends, and until when it is held back |
 //! | [`Limits`], [`Counters`] | what bounds everything; where every message has gone |
 
+mod bans;
 mod clients;
 mod connection;
 mod counters;
@@ -43,6 +45,7 @@ mod time;
 mod timers;
 pub mod topic_tree;
 
+pub use bans::Bans;
 pub use counters::{Counters, DropReason};
 pub use event::Event;
 pub use fault::{Ending, Violation};

@@ -97,6 +97,13 @@ pub struct Limits {
     /// How long a Client may go on being faster than that, in seconds, before it is disconnected with
     /// Message rate too high (0x96) or, for bytes, Quota exceeded (0x97). [`u32::MAX`]: for ever.
     pub rate_patience: u32,
+    /// CONNECT packets with one Client Identifier that are accepted within `flapping_window`. One more is
+    /// refused with Banned (0x8A), and so are all further ones for `flapping_ban`. `None`: any number.
+    pub flapping_connects: Option<u32>,
+    /// What `flapping_connects` is counted over; from the first on.
+    pub flapping_window: Duration,
+    /// How long a Client is banned that has connected too often.
+    pub flapping_ban: Duration,
     /// How long a connection may take until its CONNECT is there, and each step of an
     /// authentication exchange. Then it is closed.
     pub connect_timeout: Duration,
@@ -142,6 +149,9 @@ impl Default for Limits {
             message_rate: None,
             byte_rate: None,
             rate_patience: 60,
+            flapping_connects: None,
+            flapping_window: Duration::from_secs(60),
+            flapping_ban: Duration::from_secs(300),
             connect_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),
         }

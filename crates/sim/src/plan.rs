@@ -287,6 +287,9 @@ fn tiny_limits(rng: &mut Rng) -> Limits {
         message_rate: None,
         byte_rate: None,
         rate_patience: 1,
+        flapping_connects: None,
+        flapping_window: Duration::from_secs(1),
+        flapping_ban: Duration::from_secs(1),
         connect_timeout: Duration::from_secs(2),
         close_timeout: Duration::from_secs(1),
     }

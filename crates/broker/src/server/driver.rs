@@ -221,6 +221,7 @@ impl Driver {
                         self.reactor.set_options(options);
                     }
                 }
+                Mail::Ban(bans) => self.side.tell(Input::Bans { bans }),
                 Mail::Limit(limits) => {
                     self.side.tell(Input::Limit { limits: &limits });
                     for id in self.reactor.banned() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dunlin_core::{
-    ClientState, ConnectionId, Decision, Limits, Message, Origin, PeerMessage, ShardId,
+    Bans, ClientState, ConnectionId, Decision, Limits, Message, Origin, PeerMessage, ShardId,
 };
 use dunlin_net::mailbox::Sender;
 use dunlin_net::{ListenerOptions, Transport};
@@ -54,6 +54,8 @@ pub(super) enum Mail {
     Publish(Vec<Message>),
     /// Serve new connections as these say, each by its listener.
     Serve(Vec<Arc<ListenerOptions>>),
+    /// These names are banned from now on.
+    Ban(Arc<Bans>),
     /// Keep to these limits from now on; whose address is banned by now is to be disconnected.
     Limit(Arc<Limits>),
     /// Say that all letters before this one have been read.

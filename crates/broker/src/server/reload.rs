@@ -69,7 +69,8 @@ impl Running {
         self.live.take_over(config);
         let limits = Arc::new(config.limits.clone());
         for post in &self.posts {
-            let _ = post.send(&mut vec![Mail::Limit(Arc::clone(&limits))]);
+            let bans = Mail::Ban(Arc::clone(&config.bans));
+            let _ = post.send(&mut vec![Mail::Limit(Arc::clone(&limits)), bans]);
         }
         self.wait_for_shards();
         tracing::info!("reloaded: users and rules");

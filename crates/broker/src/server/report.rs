@@ -100,6 +100,11 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
+            "  bans: {} CONNECT refused for one, {} Clients banned as they came too often",
+            all.connects_banned, all.clients_banned
+        )?;
+        writeln!(
+            f,
             "  too fast: {} Clients slowed down, {} disconnected",
             all.clients_slowed, all.clients_too_fast
         )?;

@@ -21,6 +21,7 @@ const NOTICEABLE: Duration = Duration::from_secs(4);
 pub(crate) struct Options<'a> {
     pub(crate) version: ProtocolVersion,
     pub(crate) client_id: &'a str,
+    pub(crate) user_name: Option<&'a str>,
     pub(crate) clean_start: bool,
     pub(crate) properties: &'a [Property<'a>],
 }
@@ -31,6 +32,7 @@ impl<'a> Options<'a> {
         Options {
             version: ProtocolVersion::V5,
             client_id,
+            user_name: None,
             clean_start: true,
             properties: &[],
         }
@@ -47,7 +49,7 @@ impl<'a> Options<'a> {
             keep_alive: 0,
             client_id: self.client_id,
             will: None,
-            user_name: None,
+            user_name: self.user_name,
             password: None,
             properties: properties.as_properties(),
         };

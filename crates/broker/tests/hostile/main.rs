@@ -2,6 +2,7 @@
 //! connection is closed for a named reason, nobody else notices, and memory stays bounded.
 
 mod admission;
+mod bans;
 mod broker;
 mod client;
 mod flood;

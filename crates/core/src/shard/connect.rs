@@ -88,6 +88,9 @@ impl Shard {
             client_id,
             ..connect
         };
+        if self.is_banned(now, id, &named) {
+            return Err(self.refuse_banned(id, client_id));
+        }
         let decision = self.policy.connect(id, &named);
         if let Some(connection) = self.clients.connections.get_mut(id) {
             connection.assigned = assigned.map(Into::into);
@@ -112,6 +115,11 @@ impl Shard {
         let client_id = assigned.as_deref().unwrap_or(connect.client_id);
         if let Some(reason) = self.will_refusal(id, connect, &grant) {
             return Err(self.refuse(id, client_id, &Refusal::new(reason)));
+        }
+        if self.bans.apply_to(client_id, grant.user_name.as_deref())
+            || !connect.client_id.is_empty() && self.comes_too_often(now, id, client_id)
+        {
+            return Err(self.refuse_banned(id, client_id));
         }
         let mut known = self.clients.sessions.find(client_id);
         let limits = &self.clients.limits;

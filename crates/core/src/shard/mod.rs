@@ -20,6 +20,7 @@
 
 mod acknowledge;
 mod authenticate;
+mod ban;
 mod checkpoint;
 mod client_state;
 mod close;
@@ -39,10 +40,12 @@ mod subscribe;
 pub use client_state::ClientState;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use dunlin_packet::Packet;
 use foldhash::fast::FixedState;
 
+use crate::bans::{Bans, Flapping};
 use crate::clients::Clients;
 use crate::counters::Counters;
 use crate::event::Event;
@@ -156,6 +159,11 @@ pub enum Input<'a> {
         /// All of them.
         limits: &'a Limits,
     },
+    /// These names are banned from now on, and no others; who is connected with one is disconnected.
+    Bans {
+        /// All of them.
+        bans: Arc<Bans>,
+    },
     /// Nobody may come from where this connection does, from now on.
     Banned {
         /// Which.
@@ -226,6 +234,8 @@ pub struct ShardConfig {
     pub seed: u64,
     /// The bounds of everything.
     pub limits: Limits,
+    /// Who may not connect.
+    pub bans: Arc<Bans>,
     /// What each listener allows, by its number; a listener without terms has the default ones.
     pub terms: Vec<Terms>,
     /// Whether anything outlives the process.
@@ -251,6 +261,7 @@ impl ShardConfig {
             shards,
             seed,
             limits: Limits::default(),
+            bans: Arc::default(),
             terms: Vec::new(),
             durability: Durability::Memory,
             replayable: Vec::new(),
@@ -290,6 +301,8 @@ pub struct Shard {
     checkpoints: Checkpoints,
     policy: Box<dyn Policy>,
     terms: Vec<Terms>,
+    bans: Arc<Bans>,
+    flapping: Flapping,
     response_topic_prefix: String,
     /// Hashes Client Identifiers, topics and groups to their shard; the same in all shards.
     placement: FixedState,
@@ -314,6 +327,7 @@ impl Shard {
             shards,
             seed,
             limits,
+            bans,
             terms,
             durability,
             replayable,
@@ -353,6 +367,8 @@ impl Shard {
             owed: Vec::new(),
             policy,
             terms,
+            bans,
+            flapping: Flapping::new(own ^ 4),
             response_topic_prefix,
             placement,
             random: own ^ id.index() as u64,
@@ -393,6 +409,7 @@ impl Shard {
             Input::Room(room) => self.log_room = room,
             Input::Publish { message } => self.publish_own(now, message),
             Input::Limit { limits } => self.limit(limits),
+            Input::Bans { bans } => self.ban(now, bans),
             Input::Banned { connection } => self.close(now, connection, Ending::Banned),
             Input::Replay {
                 reader: Reader(wants),

@@ -33,7 +33,7 @@ impl Shard {
         let Phase::Open(session) = connection.phase else {
             return Ok(Pace::Go);
         };
-        if connection.is_within {
+        if connection.is_within() {
             return Ok(Pace::Go);
         }
         let rates = connection.rates.get_or_insert_default();

@@ -38,9 +38,6 @@ impl Shard {
     /// It is known where a connection comes from: the terms of its listener hold.
     pub(super) fn identified(&mut self, id: ConnectionId, origin: &Origin) {
         self.policy.opened(id, origin);
-        if let Some(connection) = self.clients.connections.get_mut(id) {
-            connection.is_within = origin.listener == Origin::WITHIN;
-        }
         let terms = self.terms.get(origin.listener as usize);
         let Some(connection) = self.clients.connections.get_mut(id) else {
             return;

@@ -3,14 +3,14 @@
 use std::ops::Not;
 
 use dunlin_auth::Anonymous;
-use dunlin_core::{Limits, MountPoint, ShardId};
+use dunlin_core::{Bans, Limits, MountPoint, ShardId};
 use dunlin_net::{AddressRange, AdmissionRules, ClientCertificates, ListenerId};
 use dunlin_packet::{QoS, TopicFilter};
 
 use super::address;
 use super::error::{ConfigError, Place, Problem};
 use super::keys;
-use super::settings::{ListenerSettings, Settings, TlsSettings};
+use super::settings::{BanSettings, ListenerSettings, Settings, TlsSettings};
 use super::value::Value;
 use super::{
     AccessConfig, AuthenticationConfig, Config, ListenerConfig, Protocols, RetentionConfig,
@@ -29,6 +29,7 @@ pub(super) fn meant(settings: &Settings, file: &Place) -> Result<Config, ConfigE
         listeners,
         shards,
         limits: limits(&settings.limits, shards),
+        bans: bans(&settings.bans).into(),
         data_dir: settings.data_dir.clone(),
         mosquitto_db: settings.mosquitto_db.clone(),
         durability: settings.durability,
@@ -77,6 +78,15 @@ fn listeners(settings: &Settings) -> Result<Vec<ListenerConfig>, Problem> {
             listener_meant(listener, &settings.authentication)
         })
         .collect()
+}
+
+/// Whose names are not let in.
+fn bans(written: &BanSettings) -> Bans {
+    let set = |names: &[String]| names.iter().map(|name| name.as_str().into()).collect();
+    Bans {
+        client_ids: set(&written.client_ids),
+        user_names: set(&written.user_names),
+    }
 }
 
 /// How many connections are let in, how fast, and from where.

@@ -41,9 +41,10 @@ mod toml_file;
 mod value;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_core::{Limits, Policy, Shard, ShardConfig, ShardId, Terms};
+use dunlin_core::{Bans, Limits, Policy, Shard, ShardConfig, ShardId, Terms};
 use dunlin_net::AdmissionRules;
 
 pub(crate) use bridge::{
@@ -67,6 +68,8 @@ use settings::Settings;
 pub(crate) struct Config {
     /// Where to listen; at least one.
     pub(crate) listeners: Vec<ListenerConfig>,
+    /// Whose names are not let in.
+    pub(crate) bans: Arc<Bans>,
     /// How many connections are let in, how fast, and from where.
     pub(crate) admission: AdmissionRules,
     /// How many shards to run, from 1 to [`ShardId::MAXIMUM`].
@@ -199,6 +202,7 @@ impl Config {
         });
         let config = ShardConfig {
             limits,
+            bans: Arc::clone(&self.bans),
             terms: terms.collect(),
             durability: self.durability.in_core(),
             replayable: self.retention.filters.clone(),

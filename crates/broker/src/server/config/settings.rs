@@ -59,6 +59,8 @@ pub(super) struct AdmissionSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct BanSettings {
     pub(super) addresses: Vec<String>,
+    pub(super) client_ids: Vec<String>,
+    pub(super) user_names: Vec<String>,
 }
 
 /// A listener as written.

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use dunlin_core::{Ending, Event};
+use dunlin_packet::ReasonCode;
 
 /// The time for which one line stands.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -13,6 +14,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(in crate::server) struct Warnings {
     turned_away: Ration,
+    banned: Ration,
+    refused: Ration,
     slowed: Ration,
     too_fast: Ration,
 }
@@ -29,6 +32,18 @@ impl Warnings {
     /// Something has happened, which may be worth a warning.
     pub(in crate::server) fn hear(&mut self, event: &Event) {
         let (ration, client_id, what) = match event {
+            Event::Banned { client_id } => {
+                let what = "has connected too often, and is banned for a while";
+                (&mut self.banned, client_id, what)
+            }
+            Event::Refused {
+                client_id,
+                reason: ReasonCode::Banned,
+                ..
+            } => {
+                let what = "is banned, and was refused";
+                (&mut self.refused, client_id, what)
+            }
             Event::Slowed { client_id } => {
                 let what = "sends too fast, and is slowed down";
                 (&mut self.slowed, client_id, what)
