@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use dunlin_packet::{Packet, PacketId, ProtocolVersion, PublishHead, QoS};
+use dunlin_packet::{Packet, PacketId, PacketType, ProtocolVersion, PublishHead, QoS};
 
 use crate::connection::{Alias, AliasesOut, Connection, Connections};
 use crate::counters::{Counters, DropReason};
@@ -99,6 +99,11 @@ impl Clients {
         }
     }
 
+    /// Bytes that wait to be written, of all connections.
+    pub(crate) fn pending_output(&self) -> usize {
+        self.pending_output
+    }
+
     // ---------------------------------------------------------------- to a connection
 
     /// Appends a Control Packet, other than PUBLISH, to what a connection is to be sent.
@@ -112,7 +117,7 @@ impl Clients {
             ..
         } = self;
         if let Some(connection) = connections.get_mut(id) {
-            counters.packets_sent += 1;
+            counters.packets_sent.count(packet.packet_type());
             let version = connection.version;
             let output = connection.output(outputs);
             *pending_output += output.append(|bytes| packet.encode(version, bytes));
@@ -595,7 +600,7 @@ impl Clients {
         let output = connection.output(outputs);
         *pending_output += output.append(|bytes| head.encode(version, bytes));
         *pending_output += output.append_payload(message);
-        counters.packets_sent += 1;
+        counters.packets_sent.count(PacketType::Publish);
         counters.publishes_sent += 1;
         counters.payload_bytes_sent += message.payload().len() as u64;
         mark_dirty(connection, dirty);

@@ -1,5 +1,7 @@
 //! What a shard counts. Every accepted message can be found in these numbers.
 
+use dunlin_packet::PacketType;
+
 /// Why a message that was due to somebody was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(usize)]
@@ -59,6 +61,39 @@ impl DropReason {
     }
 }
 
+/// Counts of Control Packets, by their type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacketCounts([u64; 16]);
+
+impl PacketCounts {
+    /// One more.
+    #[inline]
+    pub fn count(&mut self, packet_type: PacketType) {
+        self.0[packet_type as usize] += 1;
+    }
+
+    /// One less: it is counted elsewhere.
+    pub(crate) fn discount(&mut self, packet_type: PacketType) {
+        self.0[packet_type as usize] -= 1;
+    }
+
+    /// Those of one type.
+    pub const fn of(&self, packet_type: PacketType) -> u64 {
+        self.0[packet_type as usize]
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    fn add(&mut self, other: &PacketCounts) {
+        for (sum, n) in self.0.iter_mut().zip(other.0) {
+            *sum += n;
+        }
+    }
+}
+
 /// The counts of one shard since it started.
 ///
 /// An accepted message is due to some number of Sessions and Shared Subscriptions. If that is none
@@ -89,9 +124,9 @@ pub struct Counters {
     /// Connections that were closed as their Client went on being too fast.
     pub clients_too_fast: u64,
     /// Control Packets received.
-    pub packets_received: u64,
+    pub packets_received: PacketCounts,
     /// Control Packets written.
-    pub packets_sent: u64,
+    pub packets_sent: PacketCounts,
     /// Bytes received.
     pub bytes_received: u64,
     /// Bytes written.
@@ -188,8 +223,8 @@ impl Counters {
         self.clients_banned += clients_banned;
         self.clients_slowed += clients_slowed;
         self.clients_too_fast += clients_too_fast;
-        self.packets_received += packets_received;
-        self.packets_sent += packets_sent;
+        self.packets_received.add(packets_received);
+        self.packets_sent.add(packets_sent);
         self.bytes_received += bytes_received;
         self.bytes_sent += bytes_sent;
         self.publishes_received += publishes_received;

@@ -46,7 +46,7 @@ mod timers;
 pub mod topic_tree;
 
 pub use bans::Bans;
-pub use counters::{Counters, DropReason};
+pub use counters::{Counters, DropReason, PacketCounts};
 pub use event::Event;
 pub use fault::{Ending, Violation};
 pub use id::{ConnectionId, ShardId, ShardSet};

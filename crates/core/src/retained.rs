@@ -63,6 +63,11 @@ impl Retained {
         }
     }
 
+    /// Bytes of all of them.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.tree.len()
     }

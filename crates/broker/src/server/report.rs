@@ -22,9 +22,11 @@ impl ShardReport {
             all.gauges.sessions += shard.gauges.sessions;
             all.gauges.sessions_connected += shard.gauges.sessions_connected;
             all.gauges.subscriptions += shard.gauges.subscriptions;
-            all.gauges.groups += shard.gauges.groups;
+            all.gauges.shared_subscriptions += shard.gauges.shared_subscriptions;
             all.gauges.waiting_bytes += shard.gauges.waiting_bytes;
+            all.gauges.output_bytes += shard.gauges.output_bytes;
             all.gauges.retained += shard.gauges.retained;
+            all.gauges.retained_bytes += shard.gauges.retained_bytes;
             all.reactor.open += shard.reactor.open;
         }
         all

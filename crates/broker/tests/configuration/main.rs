@@ -3,6 +3,7 @@
 // What helps the tests is not told apart from other code.
 #![allow(clippy::unwrap_used)]
 
+mod beside_mosquitto;
 mod client;
 mod server;
 

@@ -1,11 +1,8 @@
 //! `mosquitto.db`: an installation moves over, with all that its Clients have not got yet.
 
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
 use dunlin_packet::QoS;
 
+use crate::beside_mosquitto::Mosquitto;
 use crate::client::{Client, Got};
 use crate::server::{Directory, Server, dunlin, tool};
 
@@ -130,49 +127,11 @@ fn version_5_is_taken_over_too() {
 
 // ---------------------------------------------------------------------- beside Mosquitto
 
-/// A Mosquitto in the directory, on a port of its own.
-struct Mosquitto {
-    child: Child,
-    port: u16,
-}
-
-impl Mosquitto {
-    fn start(directory: &Directory) -> Self {
-        let place = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr();
-        let port = place.unwrap().port();
-        let user = "user root\n";
-        directory.write("m.conf", &format!("{CONF}{user}"));
-        std::fs::create_dir_all(directory.path("data")).unwrap();
-        let path = directory.path("data").display().to_string();
-        let conf = format!("{CONF}{user}").replace("location data", &format!("location {path}/"));
-        let conf = directory.write("theirs.conf", &conf);
-        let child = Command::new("mosquitto")
-            .args(["-c", &conf.display().to_string(), "-p", &port.to_string()])
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("mosquitto is installed");
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < deadline, "mosquitto does not listen");
-            std::thread::yield_now();
-        }
-        Mosquitto { child, port }
-    }
-
-    /// Ends it, so that it saves what it has.
-    fn stop(mut self) {
-        let number = self.child.id().to_string();
-        let kill = Command::new("kill").arg(number).status();
-        assert!(kill.unwrap().success());
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Mosquitto {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A Mosquitto in the directory that keeps its data where Dunlin will look for it.
+fn mosquitto(directory: &Directory) -> Mosquitto {
+    std::fs::create_dir_all(directory.path("data")).unwrap();
+    let data = directory.path("data").display().to_string();
+    Mosquitto::start(directory, &CONF.replace("data", &format!("{data}/")))
 }
 
 /// What a Client has got, as far as it is told apart here.
@@ -184,7 +143,8 @@ fn payloads(got: &[Got]) -> Vec<&str> {
 #[ignore = "needs mosquitto: cargo xtask test configuration-mosquitto"]
 fn clients_go_on_where_they_were() {
     let directory = Directory::new();
-    let mosquitto = Mosquitto::start(&directory);
+    directory.write("m.conf", CONF);
+    let mosquitto = mosquitto(&directory);
     let port = mosquitto.port;
     let publish = |qos: &str, topic: &str, payload: &str| {
         tool(port, &["pub", "-q", qos, "-t", topic, "-m", payload]);

@@ -627,10 +627,13 @@ impl Shard {
             sessions: self.clients.sessions.len(),
             sessions_connected: self.clients.connected,
             subscriptions: self.routes.subscriptions() + self.memberships.len(),
+            shared_subscriptions: self.memberships.len(),
             groups,
             group_waiting,
             waiting_bytes: self.clients.waiting_bytes,
+            output_bytes: self.clients.pending_output(),
             retained: self.retained.len(),
+            retained_bytes: self.retained.bytes(),
         }
     }
 
@@ -730,14 +733,20 @@ pub struct Gauges {
     pub sessions_connected: usize,
     /// Subscriptions, shared ones included.
     pub subscriptions: usize,
+    /// Of these, the shared ones.
+    pub shared_subscriptions: usize,
     /// Shared Subscriptions at home here.
     pub groups: usize,
     /// Messages that wait in these.
     pub group_waiting: usize,
     /// Bytes of all messages that wait in Sessions.
     pub waiting_bytes: usize,
+    /// Bytes that wait to be written to connections.
+    pub output_bytes: usize,
     /// Retained Messages.
     pub retained: usize,
+    /// Bytes of all Retained Messages.
+    pub retained_bytes: usize,
 }
 
 /// The shards that were told of a message.

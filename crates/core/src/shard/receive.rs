@@ -116,7 +116,8 @@ impl Shard {
                     }
                 }
             }
-            self.clients.counters.packets_received += 1;
+            let received = &mut self.clients.counters.packets_received;
+            received.count(frame.packet_type);
             match self.packet(now, id, frame) {
                 Ok(Flow::Continue) => used += length,
                 Ok(Flow::Move(to)) => {
@@ -173,6 +174,12 @@ impl Shard {
     fn hand_over_connection(&mut self, id: ConnectionId, to: ShardId, bytes: &[u8]) {
         self.policy.closed(id);
         self.clients.remove_connection(id);
+        // Where it goes, all of it is counted as if it came there first.
+        let counters = &mut self.clients.counters;
+        counters.connections_opened -= 1;
+        counters.connections_closed -= 1;
+        counters.bytes_received -= bytes.len() as u64;
+        counters.packets_received.discount(PacketType::Connect);
         self.commands.push(Command::Move {
             connection: id,
             to,

@@ -35,8 +35,8 @@ impl Loads {
     pub(super) fn count(&mut self, all: &ShardReport, elapsed: Duration) {
         let counters = &all.counters;
         let counts = [
-            counters.packets_received,
-            counters.packets_sent,
+            counters.packets_received.total(),
+            counters.packets_sent.total(),
             all.dropped(),
             counters.publishes_received,
             counters.publishes_sent,
@@ -66,6 +66,8 @@ impl Loads {
 
 #[cfg(test)]
 mod tests {
+    use dunlin_packet::PacketType;
+
     use super::*;
 
     #[test]
@@ -74,7 +76,9 @@ mod tests {
         let mut all = ShardReport::default();
         loads.count(&all, Duration::ZERO);
         for _ in 0..600 {
-            all.counters.packets_received += 10;
+            for _ in 0..10 {
+                all.counters.packets_received.count(PacketType::PingReq);
+            }
             loads.count(&all, Duration::from_secs(10));
         }
         for average in loads.averages(0) {

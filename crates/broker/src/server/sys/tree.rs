@@ -3,12 +3,34 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
+use dunlin_core::PacketCounts;
+use dunlin_packet::PacketType;
+
 use super::load::{Loads, NAMES, SPANS};
 use crate::server::listeners::Certificates;
 use crate::server::report::ShardReport;
 
 /// What every topic begins with.
 const ROOT: &str = "$SYS/broker";
+
+/// Control Packets, as the topics under `mqtt` call them.
+const PACKETS: [(&str, PacketType); 15] = [
+    ("connect", PacketType::Connect),
+    ("connack", PacketType::ConnAck),
+    ("publish", PacketType::Publish),
+    ("puback", PacketType::PubAck),
+    ("pubrec", PacketType::PubRec),
+    ("pubrel", PacketType::PubRel),
+    ("pubcomp", PacketType::PubComp),
+    ("subscribe", PacketType::Subscribe),
+    ("suback", PacketType::SubAck),
+    ("unsubscribe", PacketType::Unsubscribe),
+    ("unsuback", PacketType::UnsubAck),
+    ("pingreq", PacketType::PingReq),
+    ("pingresp", PacketType::PingResp),
+    ("disconnect", PacketType::Disconnect),
+    ("auth", PacketType::Auth),
+];
 
 /// What has been published.
 #[derive(Debug, Default)]
@@ -55,6 +77,13 @@ impl Tree {
         for (topic, value) in topics {
             self.enter(&mut changed, format!("{ROOT}/{topic}"), value);
         }
+        for (name, packet_type) in PACKETS {
+            let of = |counts: &PacketCounts| counts.of(packet_type).to_string();
+            let (received, sent) = (&all.counters.packets_received, &all.counters.packets_sent);
+            let topic = |way| format!("{ROOT}/mqtt/{name}/{way}");
+            self.enter(&mut changed, topic("received"), of(received));
+            self.enter(&mut changed, topic("sent"), of(sent));
+        }
         for (n, name) in NAMES.iter().enumerate() {
             for (average, (_, span)) in loads.averages(n).into_iter().zip(SPANS) {
                 let topic = format!("{ROOT}/load/{name}/{span}");
@@ -89,7 +118,9 @@ impl Tree {
         let connected = gauges.sessions_connected;
         let disconnected = gauges.sessions.saturating_sub(connected);
         let stored = counters.waiting() as usize + gauges.retained;
-        let numbers: [(&'static str, u64); 23] = [
+        let stored_bytes = gauges.waiting_bytes + gauges.retained_bytes;
+        let own_subscriptions = gauges.subscriptions - gauges.shared_subscriptions;
+        let numbers: [(&'static str, u64); 24] = [
             ("clients/total", gauges.sessions as u64),
             ("clients/connected", connected as u64),
             ("clients/disconnected", disconnected as u64),
@@ -99,11 +130,12 @@ impl Tree {
             ("clients/maximum", self.most_clients as u64),
             ("clients/expired", counters.sessions_expired),
             ("connections/socket/count", all.reactor.open as u64),
-            ("messages/received", counters.packets_received),
-            ("messages/sent", counters.packets_sent),
+            ("messages/received", counters.packets_received.total()),
+            ("messages/sent", counters.packets_sent.total()),
+            ("packet/out/bytes", gauges.output_bytes as u64),
             ("messages/stored", stored as u64),
             ("store/messages/count", stored as u64),
-            ("store/messages/bytes", gauges.waiting_bytes as u64),
+            ("store/messages/bytes", stored_bytes as u64),
             ("publish/messages/received", counters.publishes_received),
             ("publish/messages/sent", counters.publishes_sent),
             ("publish/messages/dropped", all.dropped()),
@@ -111,8 +143,11 @@ impl Tree {
             ("publish/bytes/sent", counters.payload_bytes_sent),
             ("bytes/received", counters.bytes_received),
             ("bytes/sent", counters.bytes_sent),
-            ("subscriptions/count", gauges.subscriptions as u64),
-            ("shared_subscriptions/count", gauges.groups as u64),
+            ("subscriptions/count", own_subscriptions as u64),
+            (
+                "shared_subscriptions/count",
+                gauges.shared_subscriptions as u64,
+            ),
             ("retained messages/count", gauges.retained as u64),
         ];
         let shown = numbers.into_iter().map(|(topic, n)| (topic, n.to_string()));
