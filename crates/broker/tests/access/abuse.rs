@@ -46,6 +46,33 @@ fn guessing_becomes_slow_and_harms_nobody_else() {
 }
 
 #[test]
+fn slowness_is_for_those_who_guess_and_can_be_turned_off() {
+    let folder = Folder::new();
+    let passwords = folder.passwords("passwords", &[("anna", "right", "argon2id")]);
+    let config = format!("password_file = '{passwords}'\n");
+    let server = Server::start(folder, &config);
+    let guess = || {
+        let (_, reason) = Client::try_connect(server.address, Who::user("anna", "wrong"));
+        assert_eq!(reason, ReasonCode::NotAuthorized);
+    };
+    guess();
+    guess();
+    server.wait_for(&[
+        "WARN",
+        "127.0.0.1",
+        "wrong credentials come again and again",
+    ]);
+    Client::connect(server.address, Who::user("anna", "right"));
+    let off = format!("{config}[limits]\nlogin_delay = 0\n");
+    server.folder.write("dunlin.toml", &off);
+    server.reload();
+    let start = Instant::now();
+    (0..40).for_each(|_| guess());
+    // Each of the last would take 4 s.
+    assert!(start.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
 #[ignore = "takes minutes: 100,000 connections"]
 fn a_hundred_thousand_wrong_passwords_are_bounded() {
     let folder = Folder::new();

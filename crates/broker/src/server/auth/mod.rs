@@ -23,6 +23,7 @@ mod workers;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use anyhow::Context;
 use dunlin_auth::password::Verified;
@@ -49,6 +50,8 @@ pub(super) struct Authentication {
 pub(super) struct Rules {
     pub(super) realms: Realms,
     verified: Arc<Verified>,
+    /// The longest that a refusal of wrong credentials is held back.
+    login_delay: Duration,
 }
 
 impl Rules {
@@ -56,17 +59,25 @@ impl Rules {
     pub(super) fn read(config: &Config) -> anyhow::Result<Self> {
         let verified = Arc::new(Verified::new()?);
         let realms = load::realms(config, &verified)?;
-        Ok(Rules { realms, verified })
+        Ok(Rules {
+            realms,
+            verified,
+            login_delay: config.login_delay,
+        })
     }
 }
 
 impl Authentication {
     /// Starts the threads.
     pub(super) fn start(rules: Rules, posts: Vec<Post>) -> anyhow::Result<Arc<Self>> {
-        let Rules { realms, verified } = rules;
+        let Rules {
+            realms,
+            verified,
+            login_delay,
+        } = rules;
         Ok(Arc::new(Authentication {
             realms: RwLock::new(Arc::new(realms)),
-            workers: Workers::start(posts).context("cannot start a thread")?,
+            workers: Workers::start(posts, login_delay).context("cannot start a thread")?,
             changes: AtomicU64::default(),
             verified,
         }))
@@ -76,6 +87,7 @@ impl Authentication {
     pub(super) fn reload(&self, config: &Config, posts: &[Post]) -> anyhow::Result<()> {
         let realms = load::realms(config, &self.verified)?;
         *self.realms.write().expect("nobody panics while holding it") = Arc::new(realms);
+        self.workers.set_login_delay(config.login_delay);
         self.changes.fetch_add(1, Ordering::SeqCst);
         for post in posts {
             let _ = post.send(&mut vec![Mail::PolicyChanged]);

@@ -9,13 +9,14 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dunlin_auth::{Cause, Check, Realm};
 use dunlin_core::{ConnectionId, Decision, ShardId};
 use dunlin_packet::ReasonCode;
 
 use super::failures::Failures;
+use crate::server::log::Warnings;
 use crate::server::mail::{Mail, Post};
 
 /// Questions that wait. One more is refused at once, with Server busy (0x89).
@@ -59,6 +60,7 @@ struct Shared {
     failures: Mutex<Failures>,
     held_back: Mutex<BinaryHeap<Reverse<(Instant, Asker)>>>,
     held_more: Condvar,
+    warnings: Mutex<Warnings>,
     /// Somebody was refused for not being on this machine.
     elsewhere: Once,
 }
@@ -75,14 +77,15 @@ struct Questions {
 pub(super) struct Busy;
 
 impl Workers {
-    pub(super) fn start(posts: Vec<Post>) -> io::Result<Self> {
+    pub(super) fn start(posts: Vec<Post>, login_delay: Duration) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             posts,
             questions: Mutex::default(),
             asked: Condvar::new(),
-            failures: Mutex::default(),
+            failures: Mutex::new(Failures::new(login_delay)),
             held_back: Mutex::default(),
             held_more: Condvar::new(),
+            warnings: Mutex::default(),
             elsewhere: Once::new(),
         });
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -100,7 +103,7 @@ impl Workers {
     /// Has a question answered; `Mail::Decided` comes back.
     pub(super) fn ask(&self, question: Question) -> Result<(), Busy> {
         let asker = question.asker;
-        let suspect = lock(&self.0.failures).has_failed(asker.address);
+        let suspect = lock(&self.0.failures).is_suspect(asker.address, Instant::now());
         let mut questions = lock(&self.0.questions);
         let waiting = questions.waiting.get(&asker.address).copied().unwrap_or(0);
         if questions.queue.len() >= QUEUE || suspect && waiting >= QUEUE_OF_SUSPECT {
@@ -110,6 +113,11 @@ impl Workers {
         questions.queue.push_back(question);
         self.0.asked.notify_one();
         Ok(())
+    }
+
+    /// Holds refusals back for no longer than this, from now on.
+    pub(super) fn set_login_delay(&self, longest: Duration) {
+        lock(&self.0.failures).set_longest(longest);
     }
 
     /// What a Client is told that is not let in; if that looks like guessing it may be told later, by
@@ -187,6 +195,9 @@ impl Shared {
     fn hold_back(&self, asker: Asker) -> bool {
         let now = Instant::now();
         let delay = lock(&self.failures).failed(asker.address, now);
+        if !delay.is_zero() {
+            lock(&self.warnings).guessed(asker.address);
+        }
         let mut held_back = lock(&self.held_back);
         if delay.is_zero() || held_back.len() >= HELD_BACK {
             return false;

@@ -187,6 +187,8 @@ pub(super) const PROCESS: &[Key<Settings>] = &[
         "What that is counted over."),
     key!("limits.flapping_ban", Time, Reload, limits.flapping_ban,
         "How long a Client is banned that has connected too often."),
+    key!("limits.login_delay", Time, Reload, login_delay,
+        "The longest that a refusal of wrong credentials takes, when many have come from one address. 0: refusals are told at once."),
     key!("limits.connect_timeout", Time, Reload, limits.connect_timeout,
         "How long a connection may take until its CONNECT is there, with the handshakes of TLS and WebSocket that come before."),
     key!("limits.close_timeout", Time, Reload, limits.close_timeout,

@@ -38,6 +38,7 @@ pub(super) fn meant(settings: &Settings, file: &Place) -> Result<Config, ConfigE
         sys_interval: (!settings.sys_interval.is_zero()).then_some(settings.sys_interval),
         log: settings.log.clone(),
         authentication: settings.authentication.clone(),
+        login_delay: settings.login_delay,
         bridges: settings.bridges.clone(),
         user: settings.user.clone(),
         pid_file: settings.pid_file.clone(),

@@ -89,6 +89,8 @@ pub(crate) struct Config {
     pub(crate) sys_interval: Option<Duration>,
     pub(crate) log: LogConfig,
     pub(crate) authentication: AuthenticationConfig,
+    /// The longest that a refusal of wrong credentials is held back.
+    pub(crate) login_delay: Duration,
     pub(crate) bridges: Vec<BridgeConfig>,
     /// Whom to become once everything is bound and read, if started as root.
     pub(crate) user: Option<String>,

@@ -29,6 +29,8 @@ pub(super) struct Settings {
     pub(super) shards: Option<usize>,
     pub(super) admission: AdmissionSettings,
     pub(super) bans: BanSettings,
+    /// 0: none.
+    pub(super) login_delay: Duration,
     /// Limits as written: those of the process are not shared out yet.
     pub(super) limits: Limits,
     pub(super) data_dir: Option<PathBuf>,
@@ -112,6 +114,7 @@ impl Default for Settings {
             shards: None,
             admission: AdmissionSettings::default(),
             bans: BanSettings::default(),
+            login_delay: Duration::from_secs(4),
             limits: Limits::default(),
             data_dir: None,
             mosquitto_db: None,

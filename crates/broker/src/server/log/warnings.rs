@@ -2,6 +2,7 @@
 //! a line now and then.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use dunlin_core::{Ending, Event};
@@ -10,10 +11,11 @@ use dunlin_packet::ReasonCode;
 /// The time for which one line stands.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// The warnings of one shard.
+/// The warnings of one thread.
 #[derive(Debug, Default)]
 pub(in crate::server) struct Warnings {
     turned_away: Ration,
+    guessed: Ration,
     banned: Ration,
     refused: Ration,
     slowed: Ration,
@@ -27,6 +29,15 @@ impl Warnings {
             Some(unsaid) => tracing::warn!(unsaid, "a connection was turned away: {cause}"),
             None => tracing::debug!("a connection was turned away: {cause}"),
         }
+    }
+
+    /// Wrong credentials have come from an address from which they came before.
+    pub(in crate::server) fn guessed(&mut self, address: Option<IpAddr>) {
+        let Some(unsaid) = self.guessed.take(Instant::now()) else {
+            return;
+        };
+        let address = address.map_or("a Unix socket".to_owned(), |address| address.to_string());
+        tracing::warn!(%address, unsaid, "wrong credentials come again and again: they are answered late");
     }
 
     /// Something has happened, which may be worth a warning.
