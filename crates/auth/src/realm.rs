@@ -20,7 +20,7 @@ use crate::certificate::{self, NameFrom};
 use crate::http::{Http, HttpRequest};
 use crate::identity::{Anonymous, Identity, Method, Source};
 use crate::jwt::{Jwt, TokenError, looks_like_token};
-use crate::password::{PasswordFile, PasswordHash, Verified};
+use crate::password::{HashMemory, PasswordFile, PasswordHash, Verified};
 
 /// The rules of one listener.
 #[derive(Clone, Debug)]
@@ -157,9 +157,9 @@ pub struct PasswordCheck {
 
 impl Check {
     /// Finds out: tens of milliseconds for a password, seconds for a server that does not answer.
-    pub fn run(self) -> Result<Identity, Cause> {
+    pub fn run(self, memory: &mut HashMemory) -> Result<Identity, Cause> {
         match self {
-            Check::Password(check) => check.run(),
+            Check::Password(check) => check.run(memory),
             Check::Http {
                 http,
                 request,
@@ -173,8 +173,8 @@ impl Check {
 }
 
 impl PasswordCheck {
-    fn run(self) -> Result<Identity, Cause> {
-        let right = self.hash.verify(&self.password);
+    fn run(self, memory: &mut HashMemory) -> Result<Identity, Cause> {
+        let right = self.hash.verify(&self.password, memory);
         if !self.known {
             return Err(Cause::UnknownUser);
         }
@@ -291,7 +291,8 @@ impl Realm {
             return Some(Outcome::Accepted(by_password(check.user, hash)));
         }
         if hash.is_quick() {
-            return Some(check.run().map_or_else(Outcome::Refused, Outcome::Accepted));
+            let checked = check.run(&mut HashMemory::default());
+            return Some(checked.map_or_else(Outcome::Refused, Outcome::Accepted));
         }
         Some(Outcome::Slow(Box::new(Check::Password(check))))
     }

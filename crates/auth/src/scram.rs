@@ -146,6 +146,7 @@ mod tests {
     use ring::pbkdf2;
 
     use super::*;
+    use crate::password::HashMemory;
     use crate::password::{HashKind, PasswordHash};
 
     fn users() -> PasswordFile {
@@ -220,7 +221,8 @@ mod tests {
         // The user and password of RFC 7677, section 3, with its salt and rounds.
         let stored = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
         let hash = PasswordHash::parse(stored).unwrap();
-        assert!(hash.verify(b"pencil") && !hash.verify(b"Pencil"));
+        let memory = &mut HashMemory::default();
+        assert!(hash.verify(b"pencil", memory) && !hash.verify(b"Pencil", memory));
         assert_eq!(hash.to_string(), stored);
     }
 

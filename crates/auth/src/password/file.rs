@@ -238,6 +238,7 @@ fn joined(lines: &[impl AsRef<str>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::password::HashMemory;
 
     #[test]
     fn faulty_lines_are_left_out_and_named() {
@@ -246,7 +247,11 @@ mod tests {
             format!("# users\n\nalice:{hash}\nbob\nbob:\nalice:{hash}\ncarol:$9$\n:{hash}\r\n");
         let file = PasswordFile::parse(&text);
         assert_eq!(file.len(), 1);
-        assert!(file.get("alice").unwrap().verify(b"x"));
+        assert!(
+            file.get("alice")
+                .unwrap()
+                .verify(b"x", &mut HashMemory::default())
+        );
         let skipped: Vec<_> = file.skipped().iter().map(|it| (it.line, it.why)).collect();
         let expected = [
             (4, Fault::Form),
@@ -281,8 +286,16 @@ mod tests {
         let text = format!("# kept\nalice:secret\nbob:{hash}\n");
         let text = PasswordFile::upgraded(&text, HashKind::Pbkdf2 { rounds: 0 }).unwrap();
         let file = PasswordFile::parse(&text);
-        assert!(file.get("alice").unwrap().verify(b"secret"));
-        assert!(file.get("bob").unwrap().verify(b"x"));
+        assert!(
+            file.get("alice")
+                .unwrap()
+                .verify(b"secret", &mut HashMemory::default())
+        );
+        assert!(
+            file.get("bob")
+                .unwrap()
+                .verify(b"x", &mut HashMemory::default())
+        );
         assert!(PasswordFile::upgraded("a:$9$", HashKind::default()).is_err());
     }
 }

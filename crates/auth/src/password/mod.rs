@@ -5,6 +5,6 @@ mod hash;
 mod verified;
 
 pub use file::{EditError, PasswordFile, Skipped};
-pub use hash::{HashError, HashKind, NoRandomness, PasswordHash};
+pub use hash::{HashError, HashKind, HashMemory, NoRandomness, PasswordHash};
 pub(crate) use hash::{ScramKeys, same};
 pub use verified::Verified;

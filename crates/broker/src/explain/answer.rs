@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use dunlin_auth::acl::{Permissions, Verdict};
+use dunlin_auth::password::HashMemory;
 use dunlin_auth::{Anonymous, Cause, Credentials, Identity, Method, Outcome, Realm, Source};
 use dunlin_core::{Action, ClientState};
 use dunlin_packet::{TopicFilter, TopicName};
@@ -216,7 +217,7 @@ fn way_in(question: &Question, listener: &ListenerConfig, realm: &Realm) -> Way 
         let checked = match realm.authenticate(&question.credentials()) {
             Outcome::Accepted(identity) => Ok(identity),
             Outcome::Refused(cause) => Err(cause),
-            Outcome::Slow(check) => check.run(),
+            Outcome::Slow(check) => check.run(&mut HashMemory::default()),
         };
         return match checked {
             Ok(identity) => {

@@ -13,12 +13,14 @@
 //! | `policy` | [`ShardPolicy`]: core's door |
 //! | `exchange` | AUTH packets of one connection |
 //! | `workers` | the threads that hash passwords and ask servers |
+//! | `queue` | what waits for them |
 //! | `failures` | addresses from which wrong credentials have come |
 
 mod exchange;
 mod failures;
 mod load;
 mod policy;
+mod queue;
 mod workers;
 
 use std::sync::atomic::{AtomicU64, Ordering};

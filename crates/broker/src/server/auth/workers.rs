@@ -1,21 +1,23 @@
 //! Threads for what takes its time: hashes of passwords, servers that are asked. Their queue is
-//! bounded, and so is what one address may have in it.
+//! bounded, and so is what one address may have in it; addresses take turns.
 //!
 //! A refusal that looks like guessing is held back for a while; a thread of its own keeps those, so
 //! that nobody's turn is spent on waiting.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::BinaryHeap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once};
 use std::time::{Duration, Instant};
 
+use dunlin_auth::password::HashMemory;
 use dunlin_auth::{Cause, Check, Realm};
 use dunlin_core::{ConnectionId, Decision, ShardId};
 use dunlin_packet::ReasonCode;
 
 use super::failures::Failures;
+use super::queue::FairQueue;
 use crate::server::log::Warnings;
 use crate::server::mail::{Mail, Post};
 
@@ -30,6 +32,9 @@ const HELD_BACK: usize = 16_384;
 
 /// The most threads; more would only wait for processors.
 const THREADS: usize = 4;
+
+/// How long a thread that has nothing to do keeps the memory that hashing takes.
+const KEPT: Duration = Duration::from_secs(10);
 
 /// Whom to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +60,7 @@ pub(super) struct Workers(Arc<Shared>);
 
 struct Shared {
     posts: Vec<Post>,
-    questions: Mutex<Questions>,
+    questions: Mutex<FairQueue<Question>>,
     asked: Condvar,
     failures: Mutex<Failures>,
     held_back: Mutex<BinaryHeap<Reverse<(Instant, Asker)>>>,
@@ -63,13 +68,6 @@ struct Shared {
     warnings: Mutex<Warnings>,
     /// Somebody was refused for not being on this machine.
     elsewhere: Once,
-}
-
-#[derive(Default)]
-struct Questions {
-    queue: VecDeque<Question>,
-    /// How many wait, by address.
-    waiting: HashMap<Option<IpAddr>, usize>,
 }
 
 /// There is no room for another question.
@@ -105,12 +103,11 @@ impl Workers {
         let asker = question.asker;
         let suspect = lock(&self.0.failures).is_suspect(asker.address, Instant::now());
         let mut questions = lock(&self.0.questions);
-        let waiting = questions.waiting.get(&asker.address).copied().unwrap_or(0);
-        if questions.queue.len() >= QUEUE || suspect && waiting >= QUEUE_OF_SUSPECT {
+        let waiting = questions.len_of(asker.address);
+        if questions.len() >= QUEUE || suspect && waiting >= QUEUE_OF_SUSPECT {
             return Err(Busy);
         }
-        *questions.waiting.entry(asker.address).or_default() += 1;
-        questions.queue.push_back(question);
+        questions.push(asker.address, question);
         self.0.asked.notify_one();
         Ok(())
     }
@@ -130,32 +127,30 @@ impl Workers {
 impl Shared {
     /// The life of a thread that answers questions.
     fn work(&self) {
+        let mut memory = HashMemory::default();
         loop {
-            let mut questions = lock(&self.questions);
-            let question = loop {
-                match questions.queue.pop_front() {
-                    Some(next) => break next,
-                    None => {
-                        questions = self
-                            .asked
-                            .wait(questions)
-                            .unwrap_or_else(|e| e.into_inner())
+            match self.next(KEPT) {
+                Some(question) => self.answer(question, &mut memory),
+                None => {
+                    drop(std::mem::take(&mut memory));
+                    if let Some(question) = self.next(Duration::MAX) {
+                        self.answer(question, &mut memory);
                     }
                 }
-            };
-            let address = question.asker.address;
-            if let Some(waiting) = questions.waiting.get_mut(&address) {
-                *waiting -= 1;
-                if *waiting == 0 {
-                    questions.waiting.remove(&address);
-                }
             }
-            drop(questions);
-            self.answer(question);
         }
     }
 
-    fn answer(&self, question: Question) {
+    /// The next question, if there is one in time.
+    fn next(&self, patience: Duration) -> Option<Question> {
+        let questions = lock(&self.questions);
+        let waited = self
+            .asked
+            .wait_timeout_while(questions, patience, |questions| questions.is_empty());
+        waited.unwrap_or_else(|e| e.into_inner()).0.pop()
+    }
+
+    fn answer(&self, question: Question, memory: &mut HashMemory) {
         let Question {
             asker,
             check,
@@ -163,7 +158,7 @@ impl Shared {
             client_id,
             changes,
         } = question;
-        let granted = check.run();
+        let granted = check.run(memory);
         let granted = granted.and_then(|identity| realm.grant(&identity, &client_id));
         let decision = match granted {
             Ok(grant) => Decision::accept(grant),
