@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use crate::id::ShardSet;
 use crate::journal::Durability;
 use crate::message::Message;
 
@@ -54,8 +53,17 @@ pub enum PeerMessage {
     Retain {
         /// The message.
         message: Message,
-        /// Who was sent the message already; others with an interest have it from the home.
-        routed: ShardSet,
+    },
+    /// Say [`RetainedReady`](Self::RetainedReady) when every message that the hearer has given to
+    /// its home until now, to be retained, is there.
+    RetainedWanted {
+        /// The asking shard's number for the request.
+        search: u64,
+    },
+    /// They are.
+    RetainedReady {
+        /// Which request.
+        search: u64,
     },
     /// Asks for Retained Messages that match a filter: the first time, or after all that came
     /// before were used.

@@ -215,6 +215,8 @@ pub(crate) struct RetainedStream {
     /// The QoS that was granted.
     pub(crate) qos: QoS,
     pub(crate) subscription_ids: SubscriptionIds,
+    /// All shards know the filter: what is retained from now on comes by itself.
+    follows: bool,
     /// A first batch has been asked for.
     begun: bool,
     /// Topics, by hash, whose Retained Message was replaced meanwhile, and whose new one the
@@ -241,6 +243,7 @@ impl RetainedStream {
             filter,
             qos,
             subscription_ids,
+            follows: false,
             begun: false,
             seen,
         }
@@ -248,7 +251,7 @@ impl RetainedStream {
 
     /// The Session was sent a message that replaces a topic's Retained Message.
     fn supersede(&mut self, topic_hash: u64) {
-        if self.seen.len() < Self::SEEN {
+        if self.follows && self.seen.len() < Self::SEEN {
             self.seen.insert(topic_hash);
         }
     }
@@ -265,7 +268,7 @@ impl RetainedStream {
 pub(crate) struct RetainedStreams {
     by_id: BTreeMap<u64, RetainedStream>,
     by_filter: BTreeSet<(Arc<str>, u64)>,
-    /// Those of which no batch is on its way, oldest first.
+    /// Those that have begun, or may, and of which no batch is on its way; oldest first.
     idle: BTreeSet<u64>,
 }
 
@@ -274,11 +277,30 @@ impl RetainedStreams {
         self.by_id.len()
     }
 
-    /// Adds a stream of which no batch is on its way.
+    /// Adds a stream that is not to begin yet.
     pub(crate) fn insert(&mut self, stream: RetainedStream) {
-        self.idle.insert(stream.id);
         self.by_filter.insert((stream.filter.clone(), stream.id));
         self.by_id.insert(stream.id, stream);
+    }
+
+    /// From now on a stream takes note of what comes by itself.
+    pub(crate) fn follow(&mut self, id: u64) {
+        if let Some(stream) = self.by_id.get_mut(&id) {
+            stream.follows = true;
+        }
+    }
+
+    /// A stream may begin.
+    pub(crate) fn begin(&mut self, id: u64) {
+        if self.by_id.contains_key(&id) {
+            self.idle.insert(id);
+        }
+    }
+
+    /// Puts a stream back whose batch has been used.
+    pub(crate) fn put_back(&mut self, stream: RetainedStream) {
+        self.idle.insert(stream.id);
+        self.insert(stream);
     }
 
     /// Takes one out: to use its batch, or for good.

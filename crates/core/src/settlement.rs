@@ -162,6 +162,14 @@ impl Settlement {
         }
     }
 
+    /// All that has been said so far to other shards, whatever the log has of it.
+    pub(crate) fn said(&self) -> Ticket {
+        Ticket {
+            round: self.round,
+            appended: 0,
+        }
+    }
+
     /// What has been said to a shard is sent now: the round to ask a confirmation for, if any.
     pub(crate) fn ask(&mut self, peer: ShardId) -> Option<u64> {
         let peer = &mut self.peers[peer.index()];

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dunlin_packet::{QoS, SubscriptionOptions, TopicFilter, TopicName};
+use dunlin_packet::{PacketId, QoS, SubscriptionOptions, TopicFilter, TopicName};
 
 use crate::network::LinkNumber;
 
@@ -113,6 +113,8 @@ pub struct Delivery {
     pub retain: bool,
     /// DUP.
     pub dup: bool,
+    /// Packet Identifier.
+    pub packet_id: Option<PacketId>,
     /// Subscription Identifiers.
     pub identifiers: Vec<u32>,
     /// When.

@@ -3,7 +3,7 @@
 mod scene;
 
 use dunlin_core::Limits;
-use dunlin_packet::{Disconnect, Packet, Property, PubAck, QoS, ReasonCode};
+use dunlin_packet::{Disconnect, Packet, Property, PubAck, Publish, QoS, ReasonCode};
 use scene::{Scene, id, publish};
 
 const QOS1: QoS = QoS::AtLeastOnce;
@@ -136,4 +136,42 @@ fn what_is_refused_for_lack_of_room_has_reached_nobody() {
     ];
     assert_eq!(scene.received("publisher"), answers);
     assert!(scene.received("subscriber").is_empty());
+}
+
+/// Seed 803: who had subscribed meanwhile got the old value, or an old subscriber got it last.
+#[test]
+fn whoever_subscribes_while_a_message_is_on_its_way_to_be_retained_ends_with_it() {
+    let mut scene = Scene::new(3, Limits::default());
+    let topic = scene.at_home_in(1, |n| format!("t{n}"));
+    let publisher = scene.at_home_in(0, |n| format!("p{n}"));
+    let [old, new] = ["old", "new"].map(|name| scene.at_home_in(2, |n| format!("{name}{n}")));
+    for client in [&publisher, &old, &new] {
+        scene.connect(client, &[]);
+    }
+    scene.subscribe(&old, 1, "#", QOS1);
+    scene.settle();
+    let retained = |packet_id, payload| Publish {
+        retain: true,
+        ..publish(packet_id, &topic, QOS1, payload)
+    };
+    scene.send(&publisher, &[Packet::Publish(retained(1, b"1"))]);
+    scene.hold(0, 1);
+    scene.send(&publisher, &[Packet::Publish(retained(2, b"2nd"))]);
+    assert_eq!(
+        scene.received(&old)[2..],
+        ["PUBLISH 1, 10 bytes", "PUBLISH 2, 12 bytes"]
+    );
+    scene.received(&new);
+    for client in [&old, &new] {
+        scene.subscribe(client, 2, &topic, QOS1);
+        scene.settle();
+        assert_eq!(
+            scene.received(client),
+            ["SUBACK 2"],
+            "nobody is kept waiting"
+        );
+    }
+    scene.release();
+    assert_eq!(scene.received(&old), ["PUBLISH 3, 12 bytes"]);
+    assert_eq!(scene.received(&new), ["PUBLISH 1, 12 bytes"]);
 }

@@ -50,7 +50,7 @@ use crate::clients::Clients;
 use crate::counters::Counters;
 use crate::event::Event;
 use crate::fault::Ending;
-use crate::id::{ConnectionId, SessionId, ShardId, ShardSet};
+use crate::id::{ConnectionId, SessionId, ShardId};
 use crate::journal::{Durability, LogId, MessageId, Record};
 use crate::limits::Limits;
 use crate::message::Message;
@@ -67,6 +67,7 @@ use crate::time::Timestamp;
 use crate::timers::Timer;
 use checkpoint::Checkpoints;
 use restore::Restoring;
+use retain::Searches;
 
 /// Batches of Retained Messages that are asked for after one input at most. The rest waits for the
 /// next, so that a search through a large tree holds up nobody.
@@ -286,8 +287,10 @@ pub struct Shard {
     memberships: BTreeMap<u64, Membership>,
     /// Which Session a stream of Retained Messages belongs to.
     streams: BTreeMap<u64, SessionId>,
-    /// Confirmations that other shards wait for: whose, which, and what must be settled before.
-    owed: Vec<(ShardId, u64, Ticket)>,
+    /// Streams that other shards have to prepare for.
+    searches: Searches,
+    /// Answers that other shards wait for: who, which, and what must have been acted on before.
+    owed: Vec<(ShardId, PeerMessage, Ticket)>,
     /// What is being put together from records, before the first input.
     restoring: Option<Box<Restoring>>,
     log_room: LogRoom,
@@ -364,6 +367,7 @@ impl Shard {
             groups: Groups::new(own ^ 3, held_messages),
             memberships: BTreeMap::new(),
             streams: BTreeMap::new(),
+            searches: Searches::default(),
             owed: Vec::new(),
             policy,
             terms,
@@ -747,11 +751,4 @@ pub struct Gauges {
     pub retained: usize,
     /// Bytes of all Retained Messages.
     pub retained_bytes: usize,
-}
-
-/// The shards that were told of a message.
-pub(crate) fn routed_to(peers: ShardSet, own: ShardId) -> ShardSet {
-    let mut routed = peers;
-    routed.insert(own);
-    routed
 }

@@ -29,10 +29,9 @@ impl Shard {
         for peer in matches.peers.iter() {
             self.pass_on(peer, &message);
         }
-        let peers = matches.peers;
         self.matches = matches;
         if message.retain() {
-            self.retain(now, kept, peers);
+            self.retain(kept);
         }
     }
 

@@ -6,6 +6,7 @@ use super::{LogRoom, Shard};
 use crate::id::ShardId;
 use crate::journal::{Record, Route};
 use crate::peer::PeerMessage;
+use crate::settlement::Ticket;
 use crate::time::Timestamp;
 
 impl Shard {
@@ -43,8 +44,8 @@ impl Shard {
             }
             PeerMessage::Confirm { round } => match self.clients.settlement.take_owed(from) {
                 Some(ticket) => {
-                    self.owed.push((from, round, ticket));
                     self.tell(from, PeerMessage::Acted { round });
+                    self.tell_when_acted_on(ticket, from, PeerMessage::Heard { round });
                 }
                 None => self.tell(from, PeerMessage::Heard { round }),
             },
@@ -61,7 +62,13 @@ impl Shard {
                 self.routes.add_peer(&filter, from, durability);
             }
             PeerMessage::NoInterest { filter } => self.routes.remove_peer(&filter, from),
-            PeerMessage::Retain { message, routed } => self.retain_here(now, message, routed),
+            PeerMessage::Retain { message } => self.retain_here(message),
+            PeerMessage::RetainedWanted { search } => {
+                let said = self.clients.settlement.said();
+                let ready = PeerMessage::RetainedReady { search };
+                self.tell_when_acted_on(said, from, ready);
+            }
+            PeerMessage::RetainedReady { search } => self.search_ready(search),
             PeerMessage::RetainedRead { stream, filter } => {
                 self.read_retained(now, (from, stream), filter);
             }
@@ -113,12 +120,22 @@ impl Shard {
     /// Goes on with what has waited for other shards to hear something.
     pub(super) fn settled(&mut self) {
         self.clients.open_gates();
+        self.go_on_with_searches();
         let settlement = &self.clients.settlement;
         let owed = self
             .owed
             .extract_if(.., |(_, _, ticket)| settlement.is_acted_on(*ticket));
-        for (peer, round, _) in owed.collect::<Vec<_>>() {
-            self.tell(peer, PeerMessage::Heard { round });
+        for (peer, message, _) in owed.collect::<Vec<_>>() {
+            self.tell(peer, message);
+        }
+    }
+
+    /// Says something to another shard as soon as what a ticket stands for has been acted on.
+    fn tell_when_acted_on(&mut self, ticket: Ticket, peer: ShardId, message: PeerMessage) {
+        if self.clients.settlement.is_acted_on(ticket) {
+            self.tell(peer, message);
+        } else {
+            self.owed.push((peer, message, ticket));
         }
     }
 }

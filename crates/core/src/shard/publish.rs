@@ -5,11 +5,11 @@ use dunlin_packet::{
     ReasonCode,
 };
 
-use super::{LogRoom, Shard, routed_to};
+use super::{LogRoom, Shard};
 use crate::clients::Clients;
 use crate::connection::AliasesIn;
 use crate::fault::{Ending, Violation};
-use crate::id::{ConnectionId, SessionId, ShardId, ShardSet};
+use crate::id::{ConnectionId, SessionId, ShardId};
 use crate::journal::{Durability, LogId, MessageId, Record, Route};
 use crate::message::Message;
 use crate::peer::PeerMessage;
@@ -287,10 +287,9 @@ impl Shard {
             }
             ReasonCode::NoMatchingSubscribers
         };
-        let peers = matches.peers;
         self.matches = matches;
         if is_retained {
-            self.retain(now, message, peers);
+            self.retain(message);
         }
         reason
     }
@@ -347,20 +346,13 @@ impl Shard {
 
     /// Gives a message to its home, to be retained there. If there is no room that is counted; the
     /// message has been accepted.
-    pub(super) fn retain(&mut self, now: Timestamp, message: Message, peers: ShardSet) {
+    pub(super) fn retain(&mut self, message: Message) {
         let home = self.home(message.topic());
-        let routed = routed_to(peers, self.id);
         if home == self.id {
-            return self.retain_here(now, message, routed);
+            return self.retain_here(message);
         }
-        // A checkpoint waits for what was said to be heard, so that its home tells it anew.
-        let is_awaited = message.qos() > QoS::AtMostOnce || self.clients.settlement.has_log();
-        let message = PeerMessage::Retain { message, routed };
-        if is_awaited {
-            self.tell_and_confirm(home, message);
-        } else {
-            self.tell(home, message);
-        }
+        // Also at QoS 0: whoever subscribes may have to wait for it, and so does a checkpoint.
+        self.tell_and_confirm(home, PeerMessage::Retain { message });
     }
 
     /// Delivers a message to the Sessions and Shared Subscriptions of this shard that match. True

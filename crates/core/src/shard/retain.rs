@@ -1,43 +1,45 @@
 //! Retained Messages: kept at their topic's home, and streamed to Sessions that subscribe.
 
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
+
 use dunlin_packet::{QoS, TopicName};
 
 use super::Shard;
-use crate::id::{SessionId, ShardId, ShardSet};
+use crate::id::{SessionId, ShardId};
 use crate::message::Message;
 use crate::peer::PeerMessage;
-use crate::retained::{RetainedFull, RetainedStream};
+use crate::retained::{RetainedFull, RetainedStream, RetainedStreams};
 use crate::routes::Matches;
 use crate::session::Delivery;
+use crate::settlement::Ticket;
 use crate::time::Timestamp;
+
+/// Streams that have not begun, by their numbers.
+#[derive(Default)]
+pub(super) struct Searches {
+    /// They wait until all shards know their filter.
+    announced: VecDeque<(Ticket, Vec<u64>)>,
+    /// They wait until all that was to be retained before is at its home; by the number of the
+    /// request.
+    wanted: BTreeMap<u64, Wanted>,
+}
+
+/// Streams that wait for other shards to be ready.
+struct Wanted {
+    /// How many shards are not.
+    missing: usize,
+    streams: Vec<Vec<u64>>,
+}
 
 impl Shard {
     // ------------------------------------------------------------------- at the home
 
-    /// Keeps a message here, and passes it on to those who have subscribed since its publisher's
-    /// shard looked: `routed` are the shards that have it.
-    pub(super) fn retain_here(&mut self, now: Timestamp, message: Message, routed: ShardSet) {
-        if self.shards > 1 {
-            self.route_late(now, &message, routed);
-        }
+    /// Keeps a message here.
+    pub(super) fn retain_here(&mut self, message: Message) {
         if let Err(RetainedFull) = self.retained.set(message, &self.clients.limits) {
             self.clients.counters.retained_refused += 1;
         }
-    }
-
-    /// A Session that subscribes just now gets the Retained Message that was there before this one
-    /// or this one as a new message; that it gets neither must not be.
-    fn route_late(&mut self, now: Timestamp, message: &Message, routed: ShardSet) {
-        let mut matches = std::mem::take(&mut self.matches);
-        self.routes.find(message.topic(), &mut matches);
-        let late = matches.peers.without(routed);
-        for peer in late.iter() {
-            self.tell_before_checkpoint(peer, PeerMessage::Publish(message.clone()));
-        }
-        if !routed.contains(self.id) {
-            self.deliver_here(now, message, &matches, None);
-        }
-        self.matches = matches;
     }
 
     pub(super) fn read_retained(
@@ -59,18 +61,79 @@ impl Shard {
 
     // ---------------------------------------------------------- at the Session's shard
 
-    /// Begins to ask for the Retained Messages that a Session is to be sent: as many shards at once
-    /// as there are, and the others whenever the Session has sent what came.
+    /// Notes the Retained Messages that a Session is to be sent; the search for them begins when all
+    /// other shards are prepared. First they must know the filter, so that whatever is retained from
+    /// then on comes by itself. What they had to be retained until then must be at its home: the
+    /// Session may have it already, and must not be sent an older value.
     pub(super) fn begin_streams(&mut self, session: SessionId, streams: Vec<RetainedStream>) {
-        let first = streams.len().min(self.shards);
+        if streams.is_empty() {
+            return;
+        }
+        let ids = streams.iter().map(|stream| stream.id).collect();
         for stream in streams {
             self.streams.insert(stream.id, session);
-            self.clients.sessions[session]
-                .retained_streams_mut()
-                .insert(stream);
+            let streams = self.clients.sessions[session].retained_streams_mut();
+            streams.insert(stream);
         }
-        for _ in 0..first {
-            self.ask_for_retained(session);
+        let ticket = self.clients.settlement.said();
+        self.searches.announced.push_back((ticket, ids));
+        self.go_on_with_searches();
+    }
+
+    /// Goes on with searches whose filter all shards know by now.
+    pub(super) fn go_on_with_searches(&mut self) {
+        let settlement = &self.clients.settlement;
+        let announced = &mut self.searches.announced;
+        let known = announced
+            .iter()
+            .take_while(|(ticket, _)| settlement.is_settled(*ticket))
+            .count();
+        if known == 0 {
+            return;
+        }
+        let streams: Vec<_> = announced.drain(..known).map(|(_, ids)| ids).collect();
+        for ids in &streams {
+            self.change_streams(ids, RetainedStreams::follow);
+        }
+        let search = self.next_number();
+        for peer in self.others() {
+            self.tell(peer, PeerMessage::RetainedWanted { search });
+        }
+        // One more, for this shard.
+        let missing = self.shards;
+        self.searches
+            .wanted
+            .insert(search, Wanted { missing, streams });
+        self.search_ready(search);
+    }
+
+    /// A shard is ready for a search. If it was the last, the search begins.
+    pub(super) fn search_ready(&mut self, search: u64) {
+        let Entry::Occupied(mut wanted) = self.searches.wanted.entry(search) else {
+            return;
+        };
+        wanted.get_mut().missing -= 1;
+        if wanted.get().missing > 0 {
+            return;
+        }
+        for ids in wanted.remove().streams {
+            self.change_streams(&ids, RetainedStreams::begin);
+            // As many shards at once as there are, and the others whenever the Session has sent what
+            // came.
+            for id in ids.iter().take(self.shards) {
+                if let Some(&session) = self.streams.get(id) {
+                    self.ask_for_retained(session);
+                }
+            }
+        }
+    }
+
+    /// Changes those of some streams that have not ended.
+    fn change_streams(&mut self, ids: &[u64], change: fn(&mut RetainedStreams, u64)) {
+        for id in ids {
+            if let Some(&session) = self.streams.get(id) {
+                change(self.clients.sessions[session].retained_streams_mut(), *id);
+            }
         }
     }
 
@@ -123,9 +186,8 @@ impl Shard {
         if end {
             self.streams.remove(&stream);
         } else {
-            self.clients.sessions[id]
-                .retained_streams_mut()
-                .insert(current);
+            let streams = self.clients.sessions[id].retained_streams_mut();
+            streams.put_back(current);
         }
         self.clients.pump(now, id);
     }

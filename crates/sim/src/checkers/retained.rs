@@ -111,10 +111,6 @@ fn probed(end: &End<'_>, kept: &BTreeMap<String, PublicationNumber>, found: &mut
 
 /// Whoever has subscribed with QoS 1 or 2 has ended with what is kept.
 fn followed(end: &End<'_>, topic: &str, kept: Option<PublicationNumber>, found: &mut Vec<String>) {
-    // Between shards the old value may still come after the new one: issue of the core, not yet solved.
-    if end.plan.shards > 1 {
-        return;
-    }
     let all = end.history.publications.iter();
     let publications: Vec<_> = all.filter(|it| it.retain && it.topic == topic).collect();
     // Where several Clients publish at once, or with QoS 0, a subscriber may see another order.
@@ -174,12 +170,14 @@ fn last_of(end: &End<'_>, session: usize, topic: &str, since: Moment) -> Option<
             qos,
             retain,
             dup,
+            packet_id,
             ..
         } = *delivery;
         let is_value = publication.is_none_or(|number| end.history.publications[number].retain);
         // A first copy that was lost on its way is not known.
-        let is_repeated = dup && known.contains(&(publication, qos, retain));
-        known.push((publication, qos, retain));
+        let copy = (publication, qos, retain, packet_id);
+        let is_repeated = dup && known.contains(&copy);
+        known.push(copy);
         if is_value && !is_repeated && delivery.at > since {
             last = publication;
         }

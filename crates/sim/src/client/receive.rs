@@ -210,6 +210,7 @@ impl Client {
                 qos: publish.qos,
                 retain: publish.retain,
                 dup: publish.dup,
+                packet_id: publish.packet_id,
                 identifiers: publish.properties.subscription_identifiers().collect(),
                 at,
             });
