@@ -27,11 +27,13 @@ pub enum DropReason {
     /// It was due to somebody who is in the log, and there was no room for it there. Its publisher
     /// could not be told, as that subscription was too new to be known to his shard.
     LogFull,
+    /// The last who wanted it in a shard unsubscribed while it was on its way there.
+    Unsubscribed,
 }
 
 impl DropReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [DropReason; 10] = [
+    pub const ALL: [DropReason; 11] = [
         DropReason::QueueFull,
         DropReason::MemoryFull,
         DropReason::NotConnected,
@@ -42,6 +44,7 @@ impl DropReason {
         DropReason::NotAuthorized,
         DropReason::Unreadable,
         DropReason::LogFull,
+        DropReason::Unsubscribed,
     ];
 
     /// Its name in metrics.
@@ -57,6 +60,7 @@ impl DropReason {
             DropReason::NotAuthorized => "not_authorized",
             DropReason::Unreadable => "unreadable",
             DropReason::LogFull => "log_full",
+            DropReason::Unsubscribed => "unsubscribed",
         }
     }
 }
@@ -101,8 +105,8 @@ impl PacketCounts {
 /// ends in exactly one of `delivered`, `expired` and `dropped`. So over all shards, at any time,
 /// `due = delivered + expired + Σ dropped + waiting`, where what waits is queued or in flight.
 ///
-/// A message that crosses to another shard while the last subscription there ends is in neither
-/// count: it was passed on for somebody, and nobody is left.
+/// A message that crosses to another shard while the last subscription there ends was due to
+/// somebody, and nobody is left: that is a delivery which is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Network Connections that were opened.

@@ -2,7 +2,7 @@
 
 mod scene;
 
-use dunlin_core::Limits;
+use dunlin_core::{DropReason, Limits};
 use dunlin_packet::{Disconnect, Packet, Property, PubAck, Publish, QoS, ReasonCode};
 use scene::{Scene, id, publish};
 
@@ -136,6 +136,30 @@ fn what_is_refused_for_lack_of_room_has_reached_nobody() {
     ];
     assert_eq!(scene.received("publisher"), answers);
     assert!(scene.received("subscriber").is_empty());
+}
+
+/// It was passed on for somebody, and nobody was left; it was in no counter.
+#[test]
+fn what_crosses_while_the_last_subscription_ends_is_counted() {
+    let mut scene = Scene::new(2, Limits::default());
+    let [publisher, subscriber] =
+        [(0, "p"), (1, "s")].map(|(shard, name)| scene.at_home_in(shard, |n| format!("{name}{n}")));
+    for client in [&publisher, &subscriber] {
+        scene.connect(client, &[]);
+    }
+    scene.subscribe(&subscriber, 1, "a", QOS1);
+    scene.settle();
+    scene.hold(0, 1);
+    scene.send(&publisher, &[Packet::Publish(publish(1, "a", QOS1, b"x"))]);
+    scene.unsubscribe(&subscriber, 2, "a");
+    scene.release();
+    let counters = scene.counters();
+    assert_eq!(counters.dropped_for(DropReason::Unsubscribed), 1);
+    assert_eq!(
+        (counters.accepted, counters.due, counters.no_subscriber),
+        (1, 1, 0)
+    );
+    assert_eq!(counters.waiting(), 0);
 }
 
 /// Seed 803: who had subscribed meanwhile got the old value, or an old subscriber got it last.

@@ -3,6 +3,7 @@
 use dunlin_packet::QoS;
 
 use super::{LogRoom, Shard};
+use crate::counters::DropReason;
 use crate::id::ShardId;
 use crate::journal::{Record, Route};
 use crate::peer::PeerMessage;
@@ -39,7 +40,10 @@ impl Shard {
                 }
                 let mut matches = std::mem::take(&mut self.matches);
                 self.routes.find(message.topic(), &mut matches);
-                self.deliver_here(now, &message, &matches, None);
+                if !self.deliver_here(now, &message, &matches, None) {
+                    self.clients.counters.due += 1;
+                    self.clients.counters.drop_for(DropReason::Unsubscribed);
+                }
                 self.matches = matches;
             }
             PeerMessage::Confirm { round } => match self.clients.settlement.take_owed(from) {

@@ -99,6 +99,13 @@ fn accepted(end: &End<'_>, sum: &Counters, found: &mut Vec<String>) {
     if is_calm {
         least = most;
     }
+    // Each that somebody had subscribed to was due, at least once.
+    if sum.accepted > sum.no_subscriber + sum.due {
+        found.push(format!(
+            "{} accepted, some in no account: {sum:?}",
+            sum.accepted
+        ));
+    }
     if sum.accepted < least || (sum.accepted > most && !end.plan.tiny) {
         found.push(format!(
             "accepted {}, by the Clients {least} to {most}",
