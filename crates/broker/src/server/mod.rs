@@ -34,7 +34,7 @@ use dunlin_net::{Admission, Place, Reactor, ReactorConfig};
 
 pub(crate) use config::{Config, Loaded};
 pub(crate) use options::ServerOptions;
-use options::Task;
+use options::{Task, Verbosity};
 
 use auth::{Authentication, Rules, ShardPolicy};
 use bridges::{Bridges, PreparedBridges, TrustBridges};
@@ -94,7 +94,9 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     listeners.certificates().watch()?;
     let shards = Shards::start(&config, &listeners, descriptors, rules)?;
     log.publish_to(&shards.posts[0]);
-    welcome(&listeners.places(), &config, shards.durable.as_ref())?;
+    if options.verbose != Verbosity::Quiet {
+        welcome(&listeners.places(), &config, shards.durable.as_ref())?;
+    }
     listeners.release(&shards.posts, &shards.admission)?;
     let durability = shards.durable.as_ref().map_or("none", Durable::promise);
     let certificates = listeners.certificates().clone();

@@ -31,8 +31,8 @@ struct Arguments {
     /// Log every connection and subscription
     #[arg(short, long)]
     verbose: bool,
-    /// Log nothing
-    #[arg(short, long, conflicts_with = "verbose")]
+    /// Log nothing, and say nothing at the start; also with --verbose
+    #[arg(short, long)]
     quiet: bool,
     /// Go on in the background
     #[arg(short, long)]
@@ -94,9 +94,9 @@ impl ServerOptions {
         Ok(ServerOptions {
             config,
             port,
-            verbose: match (verbose, quiet) {
-                (true, _) => Verbosity::Verbose,
-                (false, true) => Verbosity::Quiet,
+            verbose: match (quiet, verbose) {
+                (true, _) => Verbosity::Quiet,
+                (false, true) => Verbosity::Verbose,
                 (false, false) => Verbosity::Normal,
             },
             task: match (test_config, in_background, daemon) {

@@ -1,10 +1,13 @@
 //! A Mosquitto in a directory, and what both must have in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use dunlin_packet::QoS;
+
+use crate::client::Client;
 use crate::server::{Directory, PATIENCE, Server, tool};
 
 /// A running Mosquitto.
@@ -48,52 +51,37 @@ impl Drop for Mosquitto {
     }
 }
 
-/// What is counted of the same Clients in the same way, once they have gone.
-const SAME: &[&str] = &[
-    "clients/connected",
-    "clients/active",
-    "clients/disconnected",
-    "clients/inactive",
-    "clients/total",
-    "clients/expired",
-    "publish/bytes/received",
-    "publish/messages/dropped",
-    "subscriptions/count",
-    "shared_subscriptions/count",
+/// What both count of the same Clients, while somebody watches.
+const COUNTS: &[(&str, &str)] = &[
+    ("clients/connected", "1"),
+    ("clients/active", "1"),
+    ("clients/disconnected", "2"),
+    ("clients/inactive", "2"),
+    ("clients/total", "3"),
+    ("clients/expired", "0"),
+    ("publish/bytes/received", "13"),
+    ("publish/messages/dropped", "0"),
+    ("subscriptions/count", "2"),
+    ("shared_subscriptions/count", "2"),
 ];
 
-/// All retained topics under `$SYS/broker`, with their values and QoS.
-fn tree(port: u16) -> BTreeMap<String, (String, String)> {
-    // The count of Clients changes with every reader, so that something comes that is not retained:
-    // before that, all has come that is.
-    let args = [
-        "sub",
-        "-q",
-        "2",
-        "-t",
-        "$SYS/broker/#",
-        "-F",
-        "%r\t%t\t%q\t%p",
-    ];
-    let read = |count: &str| {
-        let args = [&args[..], &["-C", count, "-W", "20"]].concat();
-        tool(port, &args)
-    };
-    let mut count = 50;
-    loop {
-        let lines = read(&count.to_string());
-        let lines: Vec<Vec<&str>> = lines.lines().map(|it| it.split('\t').collect()).collect();
-        let retained = lines.iter().filter(|it| it[0] == "1");
-        let is_whole = lines.iter().any(|it| it[0] == "0");
-        if is_whole {
-            let entry = |it: &Vec<&str>| {
-                let topic = it[1].trim_start_matches("$SYS/broker/");
-                (topic.to_owned(), (it[3].to_owned(), it[2].to_owned()))
-            };
-            return retained.map(entry).collect();
-        }
-        count += 10;
+/// All topics under `$SYS/broker` and their QoS, as they are when all counts are what they should be.
+fn tree(port: u16) -> BTreeMap<String, QoS> {
+    let (mut watcher, _) = Client::connect(port, "watcher");
+    watcher.subscribe("$SYS/broker/#", QoS::ExactlyOnce);
+    let (mut values, mut tree) = (HashMap::new(), BTreeMap::new());
+    let deadline = Instant::now() + PATIENCE;
+    while !COUNTS
+        .iter()
+        .all(|(topic, value)| values.get(*topic).is_some_and(|it| it == value))
+    {
+        assert!(Instant::now() < deadline, "{values:?}");
+        let got = watcher.take(1).remove(0);
+        let topic = got.topic.trim_start_matches("$SYS/broker/");
+        values.insert(topic.to_owned(), got.payload);
+        tree.insert(topic.to_owned(), got.qos);
     }
+    tree
 }
 
 /// The same Clients at a broker.
@@ -130,22 +118,8 @@ fn the_sys_tree_has_all_that_theirs_has() {
     let ours = Server::start(&directory, &["-c", "m.conf", "-p", "0"]);
     visit(theirs.port);
     visit(ours.port);
-    let deadline = Instant::now() + PATIENCE;
-    let differences = || {
-        let (theirs, ours) = (tree(theirs.port), tree(ours.port));
-        for (topic, (_, qos)) in &theirs {
-            let of_ours = ours.get(topic);
-            assert_eq!(of_ours.map(|(_, qos)| qos), Some(qos), "{topic}");
-        }
-        let differs = |topic: &&&str| theirs[**topic].0 != ours[**topic].0;
-        let differing = SAME.iter().filter(differs);
-        let shown = differing.map(|topic| (*topic, theirs[*topic].clone(), ours[*topic].clone()));
-        shown.collect::<Vec<_>>()
-    };
-    // Who reads is counted as well, if an interval ends meanwhile.
-    let mut found = differences();
-    while !found.is_empty() {
-        assert!(Instant::now() < deadline, "{found:?}");
-        found = differences();
+    let (theirs, ours) = (tree(theirs.port), tree(ours.port));
+    for (topic, qos) in &theirs {
+        assert_eq!(ours.get(topic), Some(qos), "{topic}");
     }
 }

@@ -1,7 +1,7 @@
 //! A Client of 3.1.1 with a Session that lasts, which answers when it is told to.
 
 use std::collections::VecDeque;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use dunlin_packet::{
@@ -91,7 +91,10 @@ impl Client {
                 }
             }
             let mut bytes = [0; 4096];
-            let count = self.stream.read(&mut bytes).expect("the broker answers");
+            let count = match self.stream.read(&mut bytes) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                count => count.expect("the broker answers"),
+            };
             assert!(count > 0, "the broker has closed the connection");
             self.bytes.extend_from_slice(&bytes[..count]);
         }

@@ -1,6 +1,9 @@
 //! `dunlin -c mosquitto.conf`.
 
-use crate::server::{Directory, Server, dunlin};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::server::{Directory, PATIENCE, Server, dunlin};
 
 #[test]
 fn a_file_without_a_listener_opens_the_port_of_the_command_line() {
@@ -49,6 +52,30 @@ fn what_import_writes_starts_the_same_server() {
     let server = Server::start(&directory, &["-c", "d.toml"]);
     server.tool(&["pub", "-t", "a", "-q", "1", "-m", &"x".repeat(200)]);
     assert!(server.tool_fails(&["pub", "-t", "a", "-q", "1", "-m", &"x".repeat(300)]));
+}
+
+#[test]
+fn nothing_is_said_when_that_is_wanted() {
+    let directory = Directory::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
+        .args(["-v", "-q", "-p", "0", "--pid-file"])
+        .arg(directory.path("pid"))
+        .env("STATE_DIRECTORY", directory.path("state"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    // What comes last before it serves, and takes signals.
+    while !directory.path("pid").exists() {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    let kill = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(kill.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((&*output.stdout, &*output.stderr), (&b""[..], &b""[..]));
 }
 
 #[test]
