@@ -33,7 +33,7 @@ pub(crate) fn answer(
     let mut text = format!("listener {}\n", listener.name);
     let way = match &client {
         Some(client) => Way::of_client(question, client),
-        None => way_in(question, listener, realm),
+        None => ban(question, config).unwrap_or_else(|| way_in(question, listener, realm)),
     };
     let _ = writeln!(text, "{}", way.text);
     if let Some(mount_point) = &realm.mount_point {
@@ -195,6 +195,26 @@ impl Way {
             identity: Some(identity),
         }
     }
+}
+
+/// What the configuration says against a Client before anybody asks who it is, if it does.
+fn ban(question: &Question, config: &Config) -> Option<Way> {
+    let banned = &config.admission.banned;
+    let (client_id, user_name) = (question.client_id(), question.user_name.as_deref());
+    let key = if banned.iter().any(|range| range.contains(question.address)) {
+        "bans.addresses"
+    } else if config.bans.apply_to(client_id, None) {
+        "bans.client_ids"
+    } else if config.bans.apply_to(client_id, user_name) {
+        "bans.user_names"
+    } else {
+        return None;
+    };
+    let who = user_name.unwrap_or(client_id);
+    Some(Way {
+        text: format!("{who}: is refused, as {key} has it"),
+        identity: None,
+    })
 }
 
 fn way_in(question: &Question, listener: &ListenerConfig, realm: &Realm) -> Way {

@@ -88,6 +88,24 @@ fn it_names_the_rule_and_the_way_in() {
     assert!(!yes && text.contains("does not come in"), "{text}");
 }
 
+#[test]
+fn it_names_the_ban() {
+    let folder = Folder::new();
+    let config =
+        "[bans]\naddresses = ['192.0.2.0/24']\nclient_ids = ['mallory']\nuser_names = ['eve']\n";
+    let config = folder.write("dunlin.toml", config);
+    for (who, key) in [
+        (["-a", "192.0.2.7"], "bans.addresses"),
+        (["-i", "mallory"], "bans.client_ids"),
+        (["-u", "eve"], "bans.user_names"),
+    ] {
+        let question = [who[0], who[1], "connect"];
+        let (text, yes) = explain(&config, &question);
+        assert!(!yes && text.contains(key), "{text}");
+    }
+    assert!(explain(&config, &["-i", "alice", "connect"]).1);
+}
+
 /// The answer of a broker that runs.
 fn ask(server: &Server, question: &[&str]) -> (String, bool) {
     let config = server.folder.path("dunlin.toml").display().to_string();
