@@ -19,7 +19,7 @@ use crate::acl::{AclFile, Permissions, Roles};
 use crate::certificate::{self, NameFrom};
 use crate::http::{Http, HttpRequest};
 use crate::identity::{Anonymous, Identity, Method, Source};
-use crate::jwt::{Jwt, TokenError, looks_like_token};
+use crate::jwt::{Jwt, Refresh, TokenError, looks_like_token};
 use crate::password::{HashMemory, PasswordFile, PasswordHash, Verified};
 
 /// The rules of one listener.
@@ -134,6 +134,17 @@ impl Cause {
 pub enum Check {
     /// Compare a password with its hash.
     Password(PasswordCheck),
+    /// Ask for the keys again, and then judge a token.
+    Token {
+        /// By whose keys.
+        jwt: Arc<Jwt>,
+        /// What.
+        token: String,
+        /// Whether it is still to be asked.
+        refresh: Refresh,
+        /// When, in seconds since 1970.
+        now: u64,
+    },
     /// Ask a server; then the rest of the chain.
     Http {
         /// Whom.
@@ -160,6 +171,14 @@ impl Check {
     pub fn run(self, memory: &mut HashMemory) -> Result<Identity, Cause> {
         match self {
             Check::Password(check) => check.run(memory),
+            Check::Token {
+                jwt,
+                token,
+                refresh,
+                now,
+            } => jwt
+                .identify_anew(&token, refresh, now)
+                .map_err(Cause::Token),
             Check::Http {
                 http,
                 request,
@@ -191,6 +210,7 @@ impl std::fmt::Debug for Check {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Check::Password(_) => "Password(***)",
+            Check::Token { .. } => "Token(***)",
             Check::Http { .. } => "Http(***)",
         })
     }
@@ -200,6 +220,25 @@ fn by_password(user: Arc<str>, hash: &PasswordHash) -> Identity {
     Identity {
         fingerprint: hash.fingerprint(),
         ..Identity::new(Some(user), Method::Password)
+    }
+}
+
+/// Judges a token by the keys that are there, unless others are to be asked for first.
+fn by_token(jwt: &Arc<Jwt>, token: &[u8], now: u64) -> Outcome {
+    let text = std::str::from_utf8(token).map_err(|_| TokenError::Form);
+    let outcome = text.and_then(|token| jwt.identify(token, now));
+    if let (Ok(token), Some(refresh)) = (text, jwt.refresh(&outcome, now)) {
+        let check = Check::Token {
+            jwt: jwt.clone(),
+            token: token.to_owned(),
+            refresh,
+            now,
+        };
+        return Outcome::Slow(Box::new(check));
+    }
+    match outcome {
+        Ok(identity) => Outcome::Accepted(identity),
+        Err(error) => Outcome::Refused(Cause::Token(error)),
     }
 }
 
@@ -251,11 +290,7 @@ impl Realm {
         if let (Some(jwt), Some(password)) = (&self.jwt, credentials.password)
             && looks_like_token(password)
         {
-            let token = std::str::from_utf8(password).map_err(|_| TokenError::Form);
-            return match token.and_then(|token| jwt.identify(token, credentials.now)) {
-                Ok(identity) => Outcome::Accepted(identity),
-                Err(error) => Outcome::Refused(Cause::Token(error)),
-            };
+            return by_token(jwt, password, credentials.now);
         }
         if let Some(user) = credentials.user_name
             && let Some(outcome) = self.by_password(user, credentials.password)

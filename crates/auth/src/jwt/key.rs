@@ -197,6 +197,13 @@ impl KeySet {
         self.0.is_empty()
     }
 
+    /// Whether a key has this name.
+    pub(super) fn names(&self, name: &str) -> bool {
+        self.0
+            .iter()
+            .any(|(known, _)| known.as_deref() == Some(name))
+    }
+
     /// The keys that may have signed: those of this name and those without one; all, if the token
     /// names none.
     pub(super) fn candidates<'a>(&'a self, name: Option<&'a str>) -> impl Iterator<Item = &'a Key> {

@@ -20,6 +20,9 @@ pub enum TokenError {
     /// No key has signed it, by an algorithm that the key is for.
     #[error("has no signature by a key that is known")]
     Signature,
+    /// It names a key, and none of that name is known.
+    #[error("names a key that is not known")]
+    UnknownKey,
     /// It was for a time that is over.
     #[error("has expired")]
     Expired,
@@ -56,8 +59,8 @@ pub fn looks_like_token(password: &[u8]) -> bool {
     password.starts_with(b"eyJ") && password.iter().filter(|byte| **byte == b'.').count() == 2
 }
 
-/// The claims of a token that a key of the set has signed.
-pub(super) fn verify(token: &str, keys: &KeySet) -> Result<Map<String, Value>, TokenError> {
+/// The claims of a token that a key of the sets has signed.
+pub(super) fn verify(token: &str, keys: &[&KeySet]) -> Result<Map<String, Value>, TokenError> {
     if token.len() > MAXIMUM_BYTES {
         return Err(TokenError::Form);
     }
@@ -69,9 +72,14 @@ pub(super) fn verify(token: &str, keys: &KeySet) -> Result<Map<String, Value>, T
         return Err(TokenError::Form);
     }
     let (claims, signature) = (bytes(claims)?, bytes(signature)?);
-    let mut candidates = keys.candidates(header.kid.as_deref());
+    let kid = header.kid.as_deref();
+    let mut candidates = keys.iter().flat_map(|set| set.candidates(kid));
     if !candidates.any(|key| key.verifies(&header.alg, signed.as_bytes(), &signature)) {
-        return Err(TokenError::Signature);
+        let is_unknown = kid.is_some_and(|kid| !keys.iter().any(|set| set.names(kid)));
+        return Err(match is_unknown {
+            true => TokenError::UnknownKey,
+            false => TokenError::Signature,
+        });
     }
     serde_json::from_slice(&claims).map_err(|_| TokenError::Form)
 }

@@ -10,12 +10,13 @@ use anyhow::{Context, anyhow, bail};
 use dunlin_auth::acl::{AclFile, Roles};
 use dunlin_auth::certificate::NameFrom;
 use dunlin_auth::http::{Fetch, Http};
-use dunlin_auth::jwt::{Jwt, JwtConfig, Key, KeySet};
+use dunlin_auth::jwt::{Jwt, JwtConfig, Key, KeySet, KeySource};
 use dunlin_auth::password::{PasswordFile, PasswordHash, Verified};
 use dunlin_auth::{AuthConfig, Realm};
 use dunlin_net::ClientCertificates;
 
 use super::Realms;
+use super::policy::since_1970;
 use crate::server::config::{AccessConfig, Config, UserNameFrom};
 
 /// How long a server may take that has a key set.
@@ -141,21 +142,33 @@ fn jwt(config: &JwtConfig) -> anyhow::Result<Jwt> {
         let key = key.with_context(|| path.display().to_string())?;
         keys.extend(KeySet::one(key));
     }
-    if let Some(place) = &config.key_set {
-        let set = KeySet::parse(&key_set(place)?);
-        keys.extend(set.with_context(|| place.clone())?);
+    let mut source = None;
+    match &config.key_set {
+        Some(url) if url.starts_with("http") => {
+            source = Some(key_source(url, config.key_set_refresh)?);
+        }
+        Some(path) => {
+            let text = fs::read(path).with_context(|| format!("cannot read {path}"))?;
+            keys.extend(KeySet::parse(&text).with_context(|| path.clone())?);
+        }
+        None => {}
     }
-    if keys.is_empty() {
+    if keys.is_empty() && source.is_none() {
         bail!("auth.jwt has no key: secret, public_key_file or key_set");
     }
-    Ok(Jwt::new(config.clone(), keys))
+    let jwt = Jwt::new(config.clone(), keys);
+    Ok(match source {
+        Some(source) => jwt.with_source(source),
+        None => jwt,
+    })
 }
 
-/// The text of a key set, from a file or a server.
-fn key_set(place: &str) -> anyhow::Result<Vec<u8>> {
-    if !place.starts_with("http") {
-        return fs::read(place).with_context(|| format!("cannot read {place}"));
-    }
-    let answer = Fetch::new(KEY_SET_TIMEOUT, None)?.get(place)?;
-    answer.with_context(|| format!("{place} does not answer with a key set"))
+/// A server that gives a key set, and what it gives now.
+fn key_source(url: &str, life: u64) -> anyhow::Result<KeySource> {
+    let fetch = Fetch::new(KEY_SET_TIMEOUT, None)?;
+    let answer = fetch.get(url)?;
+    let text = answer.with_context(|| format!("{url} does not answer with a key set"))?;
+    let keys = KeySet::parse(&text).with_context(|| url.to_owned())?;
+    let (url, now) = (url.to_owned(), since_1970());
+    Ok(KeySource::new(url, fetch, keys, life, now))
 }

@@ -147,7 +147,7 @@ impl Policy for ShardPolicy {
     }
 }
 
-fn since_1970() -> u64 {
+pub(super) fn since_1970() -> u64 {
     let time = SystemTime::now().duration_since(UNIX_EPOCH);
     time.map_or(0, |time| time.as_secs())
 }
