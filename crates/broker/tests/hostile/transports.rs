@@ -173,6 +173,48 @@ fn a_flood_of_handshakes_is_borne() {
 }
 
 #[test]
+fn a_flood_of_nonsense_in_tls_is_borne() {
+    const FLOOD: usize = 2000;
+    let authority = Authority::new("nonsense");
+    let broker = Broker::start_quiet(&authority.keys());
+    let mut others = WellBehaved::start(&broker);
+    let config = authority.trusting();
+    let hello = client_hello(&config);
+    for n in 0..FLOOD {
+        let mut sent = match n % 4 {
+            // A record of the handshake with something else in it.
+            0 => [&b"\x16\x03\x01\x00\x40"[..], &[n as u8; 64]].concat(),
+            // One that is longer than any may be.
+            1 => b"\x16\x03\x01\xff\xff".to_vec(),
+            // A hello of which a byte is wrong, and one with something behind it that is not encrypted.
+            2 => hello.clone(),
+            _ => [&hello[..], b"\x17\x03\x03\x00\x10nonsensenonsense"].concat(),
+        };
+        if n % 4 == 2 {
+            sent[5 + n % 40] ^= 0x55;
+        }
+        let mut stream = open(&broker);
+        stream.write_all(&sent).expect("the broker reads");
+        if n % 4 != 2 {
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            let first = if n % 4 == 3 { 0x16 } else { 0x15 };
+            // Nothing, an alert, or what the hello has earned.
+            assert!(
+                answer.first().is_none_or(|it| *it == first),
+                "{n}: {answer:02x?}"
+            );
+        }
+        if n % 100 == 0 {
+            others.exchange();
+        }
+    }
+    connect(&broker, &config);
+    others.exchange();
+    broker.assert_memory_below(100 << 20);
+}
+
+#[test]
 fn certificates_are_exchanged_under_load_without_losing_a_connection() {
     const CLIENTS: usize = 8;
     const EXCHANGES: usize = 5;
