@@ -190,6 +190,11 @@ fn write_key(path: &Path, key: &KeyPair) -> anyhow::Result<()> {
 
 /// Writes PEM, whole or not at all.
 fn write(path: &Path, der: &[u8], label: &str, mode: u32) -> anyhow::Result<()> {
+    write_whole(path, &pem(label, der), mode)
+}
+
+/// `der` in PEM.
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let text = BASE64.encode(der);
     let lines: Vec<&str> = text
         .as_bytes()
@@ -197,7 +202,11 @@ fn write(path: &Path, der: &[u8], label: &str, mode: u32) -> anyhow::Result<()> 
         .filter_map(|line| std::str::from_utf8(line).ok())
         .collect();
     let lines = lines.join("\n");
-    let text = format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n");
+    format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
+}
+
+/// Writes a file, whole or not at all.
+pub(crate) fn write_whole(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
     let fresh = path.with_extension("new");
     let result = match fs::remove_file(&fresh) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

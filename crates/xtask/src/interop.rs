@@ -21,6 +21,12 @@ pub(crate) fn access() -> anyhow::Result<Tally> {
     Task::cargo(test).run()
 }
 
+/// Certificates from Pebble, an authority for tests, by TLS-ALPN-01.
+pub(crate) fn acme() -> anyhow::Result<Tally> {
+    install::program("pebble", &["pebble"])?;
+    Task::cargo("test --package dunlin-broker --test access acme -- --ignored").run()
+}
+
 /// Bridges between Dunlin and Mosquitto.
 pub(crate) fn bridge() -> anyhow::Result<Tally> {
     install::program("mosquitto", &["mosquitto"])?;

@@ -79,6 +79,11 @@ pub(crate) const ALL: &[Step] = &[
         "HAProxy in front, with the PROXY protocol",
         interop::haproxy,
     ),
+    tests(
+        "interop-acme",
+        "certificates from Pebble, issued and renewed",
+        interop::acme,
+    ),
     tests("interop-rumqttc", "rumqttc (Rust)", interop::rumqttc),
 ];
 
@@ -118,6 +123,8 @@ fn lints() -> anyhow::Result<Tally> {
     Task::cargo("clippy --workspace --all-targets -- -D warnings").run()?;
     let quic = "clippy --package dunlin-broker --features quic --all-targets -- -D warnings";
     Task::cargo(quic).run()?;
+    let least = "clippy --package dunlin-broker --no-default-features --all-targets -- -D warnings";
+    Task::cargo(least).run()?;
     interop::lint_rumqttc()
 }
 

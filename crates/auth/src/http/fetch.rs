@@ -77,6 +77,25 @@ impl Fetch {
         Ok((answer.status == 200).then_some(answer.body))
     }
 
+    /// The answer to any request, whatever its status.
+    ///
+    /// # Errors
+    /// [`FetchError::Request`].
+    pub fn exchange(
+        &self,
+        request: ureq::http::Request<Vec<u8>>,
+    ) -> Result<ureq::http::Response<Vec<u8>>, FetchError> {
+        let (head, body) = request.into_parts();
+        let answer = match body.is_empty() {
+            true => self.0.run(ureq::http::Request::from_parts(head, ())),
+            false => self.0.run(ureq::http::Request::from_parts(head, body)),
+        };
+        let (head, mut body) = answer.map_err(Box::new)?.into_parts();
+        let body = body.with_config().limit(MAXIMUM_BYTES).read_to_vec();
+        let body = body.map_err(Box::new)?;
+        Ok(ureq::http::Response::from_parts(head, body))
+    }
+
     pub(crate) fn post(
         &self,
         url: &str,

@@ -1,5 +1,10 @@
 //! The server process: one thread per shard, and the main thread that starts and stops them.
 
+#[cfg(feature = "acme")]
+mod acme;
+#[cfg(not(feature = "acme"))]
+#[path = "no_acme.rs"]
+mod acme;
 mod auth;
 mod background;
 mod bridges;
@@ -36,6 +41,7 @@ pub(crate) use config::{Config, Loaded};
 pub(crate) use options::ServerOptions;
 use options::{Task, Verbosity};
 
+use acme::Acme;
 use auth::{Authentication, Rules, ShardPolicy};
 use bridges::{Bridges, PreparedBridges, TrustBridges};
 use control::{ControlDoor, Live};
@@ -83,14 +89,17 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
         signal_hook::consts::SIGHUP,
     ])?;
     let descriptors = raise_descriptor_limit();
+    config.data_dir = Durable::chosen_directory(&config)?;
+    if let Some(data_dir) = &config.data_dir {
+        privileges::make(data_dir, config.user.as_deref())?;
+    }
     let mut listeners = Listeners::bind(&config)?;
     let pid_file = config.pid_file.as_deref().map(PidFile::write);
     let _pid_file = pid_file.transpose()?;
     let bridges = PreparedBridges::read(&config)?;
     let rules = Rules::read(&config)?;
     Authentication::warn_of_trust(&config);
-    config.data_dir = Durable::chosen_directory(&config)?;
-    privileges::drop_to(config.user.as_deref(), config.data_dir.as_deref())?;
+    privileges::drop_to(config.user.as_deref(), &listeners.own_files())?;
     listeners.certificates().watch()?;
     let shards = Shards::start(&config, &listeners, descriptors, rules)?;
     log.publish_to(&shards.posts[0]);
@@ -106,11 +115,14 @@ pub(crate) fn run(options: &ServerOptions) -> anyhow::Result<()> {
     let authentication = Arc::clone(&shards.authentication);
     let live = Live::new(&config, authentication, shards.posts.clone());
     let _control = ControlDoor::open(&config, Arc::clone(&live))?;
+    let mut acme = Acme::default();
+    acme.manage(listeners.managed())?;
     let running = Running {
         options: options.clone(),
         loaded,
         log,
         listeners,
+        acme,
         sys,
         authentication: Arc::clone(&shards.authentication),
         admission: shards.admission.clone(),

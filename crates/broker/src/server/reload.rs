@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use dunlin_net::Admission;
 
+use super::acme::Acme;
 use super::auth::Authentication;
 use super::config::Loaded;
 use super::control::Live;
@@ -23,6 +24,7 @@ pub(super) struct Running {
     pub(super) loaded: Loaded,
     pub(super) log: Log,
     pub(super) listeners: Listeners,
+    pub(super) acme: Acme,
     pub(super) sys: SysThread,
     pub(super) authentication: Arc<Authentication>,
     pub(super) admission: Admission,
@@ -63,6 +65,9 @@ impl Running {
         self.listeners.take_over(prepared, &self.posts);
         if let Err(error) = self.listeners.certificates().watch() {
             tracing::error!("certificates are not watched: {error:#}");
+        }
+        if let Err(error) = self.acme.manage(self.listeners.managed()) {
+            tracing::error!("certificates are not renewed: {error:#}");
         }
         self.sys.set_interval(config.sys_interval);
         self.admission.set_rules(config.admission.clone());

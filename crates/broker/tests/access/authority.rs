@@ -9,8 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
 };
+use rustls::client::WantsClientCert;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, StreamOwned};
 
 use crate::client::{Client, V5};
 use crate::folder::Folder;
@@ -90,13 +91,7 @@ impl Authority {
         to: SocketAddr,
         shown: Option<Identity>,
     ) -> StreamOwned<ClientConnection, TcpStream> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.der().clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
+        let config = builder(self.certificate.der().clone());
         let config = match shown {
             None => config.with_no_client_auth(),
             Some((certificate, key)) => {
@@ -105,11 +100,7 @@ impl Authority {
                 config.with_client_auth_cert(chain, key).unwrap()
             }
         };
-        let name = ServerName::try_from("localhost").unwrap();
-        let tls = ClientConnection::new(Arc::new(config), name).unwrap();
-        let socket = TcpStream::connect(to).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        StreamOwned::new(tls, socket)
+        open(to, "localhost", config)
     }
 
     /// The certificate that the server shows a Client that trusts this authority.
@@ -121,6 +112,38 @@ impl Authority {
         let chain = stream.conn.peer_certificates().unwrap();
         Ok(chain[0].clone())
     }
+}
+
+/// A TLS connection to the server `name` that trusts `root`, before its handshake.
+#[cfg(feature = "acme")]
+pub(crate) fn trusting(
+    root: CertificateDer<'static>,
+    to: SocketAddr,
+    name: &'static str,
+) -> StreamOwned<ClientConnection, TcpStream> {
+    open(to, name, builder(root).with_no_client_auth())
+}
+
+fn builder(root: CertificateDer<'static>) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let mut roots = RootCertStore::empty();
+    roots.add(root).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+}
+
+fn open(
+    to: SocketAddr,
+    name: &'static str,
+    config: ClientConfig,
+) -> StreamOwned<ClientConnection, TcpStream> {
+    let name = ServerName::try_from(name).unwrap();
+    let tls = ClientConnection::new(Arc::new(config), name).unwrap();
+    let socket = TcpStream::connect(to).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    StreamOwned::new(tls, socket)
 }
 
 fn params(common_name: &str, alternative: &str) -> CertificateParams {

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dunlin_packet::ReasonCode;
@@ -98,52 +97,6 @@ fn a_reload_changes_origins_and_the_proxy_protocol() {
         upgrade("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"),
         "HTTP/1.1 101"
     );
-}
-
-/// Eight Clients publish without pause and two connect again and again, while the certificate is
-/// replaced twenty times.
-#[test]
-fn certificates_are_swapped_under_load() {
-    let authority = Authority::new();
-    let folder = Folder::new();
-    let files = authority.write_server(&folder, &authority.issue("broker", "localhost"));
-    let server = Server::start(folder, &format!("allow_anonymous = true\n[tls]\n{files}"));
-    let (authority, address) = (&authority, server.address);
-    let connect = |name: &str| {
-        let stream = authority.handshake(address, None);
-        let mut client = Client::over(stream, V5);
-        client.send_connect(Who::client(name));
-        assert_eq!(client.connack(), ReasonCode::Success);
-        client
-    };
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for number in 0..8 {
-            let mut client = connect(&format!("publisher-{number}"));
-            let is_over = &is_over;
-            scope.spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    assert_eq!(client.publish("x"), ReasonCode::NoMatchingSubscribers);
-                }
-            });
-        }
-        for number in 0..2 {
-            let (connect, is_over) = (&connect, &is_over);
-            scope.spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    let mut client = connect(&format!("visitor-{number}"));
-                    assert_eq!(client.publish("x"), ReasonCode::NoMatchingSubscribers);
-                }
-            });
-        }
-        for _ in 0..20 {
-            let next = authority.issue("broker", "localhost");
-            authority.write_server(&server.folder, &next);
-            server.reload();
-            assert_eq!(authority.shown_by(&server).unwrap(), *next.0.der());
-        }
-        is_over.store(true, Ordering::Relaxed);
-    });
 }
 
 #[test]

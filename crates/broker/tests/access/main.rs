@@ -6,6 +6,8 @@
 )]
 
 mod abuse;
+#[cfg(feature = "acme")]
+mod acme;
 mod authority;
 mod beside_mosquitto;
 mod certificates;

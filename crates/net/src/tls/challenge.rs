@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{Acceptor, ClientHello};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::TlsError;
 
@@ -26,10 +27,14 @@ impl Challenge {
         let chain = vec![CertificateDer::from(certificate.to_vec())];
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.to_vec()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = provider.key_provider.load_private_key(key).map_err(unfit)?;
+        // Not checked against each other: the library does not know the extension with the answer.
+        let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key));
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
-            .map_err(unfit)?;
+            .map_err(unfit)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(shown));
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         Ok(Self {
             name: name.to_owned(),

@@ -89,6 +89,11 @@ impl TlsServer {
         *self.current() = fresh;
     }
 
+    /// The file of the server's own certificate.
+    pub fn certificate_file(&self) -> PathBuf {
+        self.current().settings.certificate.clone()
+    }
+
     /// Whether a file is not what was read, by its size and the time of its last change.
     pub fn files_have_changed(&self) -> bool {
         let current = self.current();

@@ -131,12 +131,9 @@ impl Protocols {
 }
 
 /// What a listener needs to speak TLS 1.2 and 1.3. Files are PEM.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TlsConfig {
-    /// The certificate chain of the server.
-    pub(crate) certfile: PathBuf,
-    /// Its private key.
-    pub(crate) keyfile: PathBuf,
+    pub(crate) identity: TlsIdentity,
     /// Certificates of the authorities that Clients' certificates must come from.
     pub(crate) cafile: Option<PathBuf>,
     /// A directory with more of these, in files that end in `.pem` or `.crt`.
@@ -166,6 +163,31 @@ impl TlsConfig {
             ClientCertificates::Optional => false,
         }
     }
+}
+
+/// Where the server's certificate and its key come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TlsIdentity {
+    Files {
+        /// The chain, the server's own certificate first.
+        certfile: PathBuf,
+        keyfile: PathBuf,
+    },
+    /// An authority issues the certificate, and renews it.
+    Acme(AcmeConfig),
+}
+
+/// A certificate that is issued by ACME (RFC 8555).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AcmeConfig {
+    /// For which name: letters, digits, hyphens and dots, in lower case.
+    pub(crate) domain: String,
+    /// Where the authority may write to.
+    pub(crate) email: Option<String>,
+    /// The address of the authority's directory.
+    pub(crate) directory: String,
+    /// Who vouches for that address. `None`: whom the system trusts.
+    pub(crate) cafile: Option<PathBuf>,
 }
 
 /// A version of TLS.

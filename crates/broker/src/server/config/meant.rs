@@ -10,12 +10,15 @@ use dunlin_packet::{QoS, TopicFilter};
 use super::address;
 use super::error::{ConfigError, Place, Problem};
 use super::keys;
-use super::settings::{BanSettings, ListenerSettings, Settings, TlsSettings};
+use super::settings::{AcmeSettings, BanSettings, ListenerSettings, Settings, TlsSettings};
 use super::value::Value;
 use super::{
-    AccessConfig, AuthenticationConfig, Config, ListenerConfig, Protocols, RetentionConfig,
-    TlsConfig,
+    AccessConfig, AcmeConfig, AuthenticationConfig, Config, ListenerConfig, Protocols,
+    RetentionConfig, TlsConfig, TlsIdentity,
 };
+
+/// The authority that issues certificates where no other one is named.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 /// The configuration that `settings` mean. `file` is where they were written, for the errors.
 pub(super) fn meant(settings: &Settings, file: &Place) -> Result<Config, ConfigError> {
@@ -196,11 +199,13 @@ fn listener_meant(
 
 /// How a listener speaks TLS, if it has a certificate.
 fn tls(tls: TlsSettings) -> Result<Option<TlsConfig>, String> {
-    let (certfile, keyfile) = match (tls.certfile, tls.keyfile) {
-        (Some(certfile), Some(keyfile)) => (certfile, keyfile),
-        (Some(_), None) => return Err("certfile needs a keyfile".to_owned()),
-        (None, Some(_)) => return Err("keyfile needs a certfile".to_owned()),
-        (None, None) => return Ok(None),
+    let identity = match (tls.certfile, tls.keyfile, acme(tls.acme)?) {
+        (Some(certfile), Some(keyfile), None) => TlsIdentity::Files { certfile, keyfile },
+        (None, None, Some(acme)) => TlsIdentity::Acme(acme),
+        (None, None, None) => return Ok(None),
+        (Some(_), None, None) => return Err("certfile needs a keyfile".to_owned()),
+        (None, Some(_), None) => return Err("keyfile needs a certfile".to_owned()),
+        (_, _, Some(_)) => return Err("acme takes the place of certfile and keyfile".to_owned()),
     };
     let wanted = |key: Option<bool>| key.unwrap_or(false);
     let client_certificates = match wanted(tls.require_certificate) {
@@ -213,8 +218,7 @@ fn tls(tls: TlsSettings) -> Result<Option<TlsConfig>, String> {
         return Err("Clients' certificates need a cafile or a capath".to_owned());
     }
     Ok(Some(TlsConfig {
-        certfile,
-        keyfile,
+        identity,
         cafile: tls.cafile,
         capath: tls.capath,
         crlfile: tls.crlfile,
@@ -224,6 +228,34 @@ fn tls(tls: TlsSettings) -> Result<Option<TlsConfig>, String> {
         ciphers_tls13: tls.ciphers_tls13.unwrap_or_default(),
         user_name: tls.user_name.unwrap_or_default(),
         keylog: tls.keylog,
+    }))
+}
+
+/// The certificate that is to be issued, if there is one.
+fn acme(acme: AcmeSettings) -> Result<Option<AcmeConfig>, String> {
+    let Some(domain) = acme.domain else {
+        return match acme == AcmeSettings::default() {
+            true => Ok(None),
+            false => Err("acme needs a domain".to_owned()),
+        };
+    };
+    let domain = domain.to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !label.is_empty() && label.bytes().all(known)
+    };
+    if domain.len() > 253 || !domain.split('.').all(is_label) {
+        return Err(format!("acme.domain: {domain:?} is no name of a server"));
+    }
+    let directory = acme.directory.unwrap_or_else(|| LETS_ENCRYPT.to_owned());
+    if !directory.starts_with("https://") {
+        return Err(format!("acme.directory: {directory:?} is no https address"));
+    }
+    Ok(Some(AcmeConfig {
+        domain,
+        email: acme.email,
+        directory,
+        cafile: acme.cafile,
     }))
 }
 

@@ -55,8 +55,8 @@ pub(crate) use changes::Difference;
 pub(crate) use check::{check, import};
 pub(crate) use error::{ConfigError, Place};
 pub(crate) use listener::{
-    AccessConfig, Family, ListenAddress, ListenerConfig, Protocol, Protocols, TlsConfig,
-    TlsVersion, UserNameFrom,
+    AccessConfig, AcmeConfig, Family, ListenAddress, ListenerConfig, Protocol, Protocols,
+    TlsConfig, TlsIdentity, TlsVersion, UserNameFrom,
 };
 pub(crate) use logging::{LogConfig, LogDestination, LogLevel, LogTimestamp};
 
@@ -192,6 +192,12 @@ impl Loaded {
 }
 
 impl Config {
+    /// Whether a listener has its certificate from an authority that issues it.
+    pub(super) fn has_issued_certificates(&self) -> bool {
+        let mut identities = self.listeners.iter().filter_map(|it| it.tls.as_ref());
+        identities.any(|tls| matches!(tls.identity, TlsIdentity::Acme(_)))
+    }
+
     /// Shard `id` of this configuration.
     pub(super) fn shard(&self, id: ShardId, seed: u64, policy: Box<dyn Policy>) -> Shard {
         let limits = self.limits.clone();

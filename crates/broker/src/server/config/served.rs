@@ -3,7 +3,7 @@
 //!
 //! Whoever makes a part of the process serve a setting takes its line away here.
 
-use super::{Config, ConfigError, ListenerConfig, Protocol};
+use super::{Config, ConfigError, ListenerConfig, Protocol, TlsIdentity};
 
 /// Whether everything is served that is asked for.
 pub(super) fn all(config: &Config) -> Result<(), ConfigError> {
@@ -23,11 +23,17 @@ pub(super) fn first_unserved(config: &Config) -> Option<String> {
 
 fn first_unserved_of(listener: &ListenerConfig) -> Option<&'static str> {
     let allows = |protocol| listener.protocols.allows(protocol);
+    let identity = listener.tls.as_ref().map(|tls| &tls.identity);
+    let issues = matches!(identity, Some(TlsIdentity::Acme(_)));
     let plain = allows(Protocol::Mqtt) || allows(Protocol::Ws);
     first(&[
         (
             "protocols: quic, for which it is not built,",
             allows(Protocol::Quic) && !cfg!(feature = "quic"),
+        ),
+        (
+            "tls.acme, for which it is not built,",
+            issues && !cfg!(feature = "acme"),
         ),
         (
             "protocols: nothing but TLS",

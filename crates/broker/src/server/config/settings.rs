@@ -92,6 +92,7 @@ pub(super) struct ListenerSettings {
 pub(super) struct TlsSettings {
     pub(super) certfile: Option<PathBuf>,
     pub(super) keyfile: Option<PathBuf>,
+    pub(super) acme: AcmeSettings,
     pub(super) cafile: Option<PathBuf>,
     pub(super) capath: Option<PathBuf>,
     pub(super) crlfile: Option<PathBuf>,
@@ -102,6 +103,15 @@ pub(super) struct TlsSettings {
     pub(super) ciphers_tls13: Option<Vec<String>>,
     pub(super) user_name: Option<UserNameFrom>,
     pub(super) keylog: Option<PathBuf>,
+}
+
+/// Where certificates come from by themselves, as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct AcmeSettings {
+    pub(super) domain: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) directory: Option<String>,
+    pub(super) cafile: Option<PathBuf>,
 }
 
 impl Default for Settings {

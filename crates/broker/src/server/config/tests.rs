@@ -106,10 +106,12 @@ fn listeners_take_what_they_do_not_say_from_outside() {
     assert_eq!(first.access.acl_file.as_deref(), Some(Path::new("all")));
     assert_eq!(second.access.acl_file.as_deref(), Some(Path::new("own")));
     let tls = second.tls.as_ref().unwrap();
-    assert_eq!(
-        (tls.certfile.as_path(), tls.cafile.as_deref()),
-        (Path::new("c"), Some(Path::new("ca")))
-    );
+    let files = TlsIdentity::Files {
+        certfile: "c".into(),
+        keyfile: "k".into(),
+    };
+    assert_eq!(tls.identity, files);
+    assert_eq!(tls.cafile.as_deref(), Some(Path::new("ca")));
 }
 
 #[test]

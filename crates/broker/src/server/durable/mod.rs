@@ -44,11 +44,11 @@ pub(super) struct Durable {
 }
 
 impl Durable {
-    /// Where the log is kept, if there is to be one. To be asked before the process becomes another
+    /// Where the log is kept and what else must outlive the process, if there is any of it. To be asked before the process becomes another
     /// user, as it depends on who that is.
     pub(super) fn chosen_directory(config: &Config) -> anyhow::Result<Option<PathBuf>> {
         match config.durability {
-            Durability::None => Ok(None),
+            Durability::None if !config.has_issued_certificates() => Ok(None),
             _ => directory::choose(config.data_dir.as_deref()).map(Some),
         }
     }

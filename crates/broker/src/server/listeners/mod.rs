@@ -3,7 +3,7 @@
 mod bind;
 mod certificates;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -12,17 +12,25 @@ use dunlin_net::{
     TlsServer, TlsSettings,
 };
 
-use super::config::{Config, ListenerConfig, Protocol, Protocols, TlsConfig, TlsVersion};
+use super::acme::{self, Managed};
+use super::config::{
+    Config, ListenerConfig, Protocol, Protocols, TlsConfig, TlsIdentity, TlsVersion,
+};
 use super::mail::{Mail, Post};
 use super::quic::QuicDoor;
 pub(super) use certificates::Certificates;
 use certificates::OfListener;
+
+/// Why a certificate cannot be issued after a reload.
+const NO_DIRECTORY: &str = "a restart is needed: there is no data directory for certificates";
 
 /// All listening sockets. A listener of the configuration has several if it has several addresses.
 pub(super) struct Listeners {
     doors: Vec<Door>,
     /// What each listener serves, by its number.
     served: Vec<Served>,
+    /// Where certificates are kept that are issued to us.
+    data_dir: Option<PathBuf>,
     certificates: Certificates,
     /// Files of Unix sockets.
     files: Vec<PathBuf>,
@@ -49,10 +57,12 @@ impl Listeners {
     /// place there.
     pub(super) fn bind(config: &Config) -> anyhow::Result<Self> {
         let served = config.listeners.iter().enumerate();
-        let served = served.map(|(number, listener)| Served::new(number, listener));
+        let data_dir = config.data_dir.clone();
+        let served = served.map(|(number, it)| Served::new(number, it, data_dir.as_deref()));
         let mut listeners = Self {
             doors: Vec::new(),
             served: served.collect::<anyhow::Result<_>>()?,
+            data_dir,
             certificates: Certificates::default(),
             files: Vec::new(),
             quic: Vec::new(),
@@ -105,6 +115,39 @@ impl Listeners {
         &self.certificates
     }
 
+    /// The certificates that are issued to us: each once, with all servers that show it.
+    pub(super) fn managed(&self) -> Vec<Managed> {
+        let mut all: Vec<Managed> = Vec::new();
+        for served in &self.served {
+            let (Some(tls), Some(server)) = (&served.config.tls, &served.options.tls) else {
+                continue;
+            };
+            let TlsIdentity::Acme(config) = &tls.identity else {
+                continue;
+            };
+            match all.iter_mut().find(|managed| managed.config == *config) {
+                Some(managed) => managed.servers.push(server.clone()),
+                None => all.push(Managed {
+                    config: config.clone(),
+                    file: server.certificate_file(),
+                    servers: vec![server.clone()],
+                }),
+            }
+        }
+        all
+    }
+
+    /// Files and folders of ours that whoever the process becomes must own.
+    pub(super) fn own_files(&self) -> Vec<PathBuf> {
+        let files = self.managed().into_iter().map(|managed| managed.file);
+        let with_folders = files.flat_map(|file| {
+            let folders = file.ancestors().skip(1).take(2).map(Path::to_owned);
+            let folders: Vec<_> = folders.collect();
+            folders.into_iter().chain([file])
+        });
+        with_folders.collect()
+    }
+
     /// Reads all that `config` says of what its listeners serve, the same ones as before.
     ///
     /// # Errors
@@ -112,7 +155,8 @@ impl Listeners {
     /// [`take_over`](Self::take_over).
     pub(super) fn prepare(&self, config: &Config) -> anyhow::Result<Prepared> {
         let all = self.served.iter().zip(&config.listeners);
-        let prepared = all.map(|(served, listener)| served.prepare(listener));
+        let data_dir = self.data_dir.as_deref();
+        let prepared = all.map(|(served, listener)| served.prepare(listener, data_dir));
         Ok(Prepared(prepared.collect::<anyhow::Result<_>>()?))
     }
 
@@ -150,10 +194,14 @@ impl Drop for Listeners {
 }
 
 impl Served {
-    fn new(number: usize, listener: &ListenerConfig) -> anyhow::Result<Self> {
+    fn new(
+        number: usize,
+        listener: &ListenerConfig,
+        data_dir: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let id = ListenerId(u32::try_from(number).context("too many listeners")?);
-        let tls = listener.tls.as_ref();
-        let tls = tls.map(|tls| TlsServer::load(settings(tls))).transpose();
+        let load = |tls| Ok(TlsServer::load(settings(tls, data_dir)?)?);
+        let tls: anyhow::Result<_> = listener.tls.as_ref().map(load).transpose();
         let tls = tls.with_context(|| format!("listener {}", listener.name))?;
         Ok(Self {
             config: listener.clone(),
@@ -162,10 +210,10 @@ impl Served {
     }
 
     /// What is served with another configuration. Files are read if others are named.
-    fn prepare(&self, listener: &ListenerConfig) -> anyhow::Result<Self> {
+    fn prepare(&self, listener: &ListenerConfig, data_dir: Option<&Path>) -> anyhow::Result<Self> {
         let id = self.options.id;
         if listener.tls != self.config.tls {
-            return Self::new(id.0 as usize, listener);
+            return Self::new(id.0 as usize, listener, data_dir);
         }
         Ok(Self {
             config: listener.clone(),
@@ -224,10 +272,19 @@ fn protocols(wanted: Protocols) -> dunlin_net::Protocols {
     dunlin_net::Protocols::of(&allowed.map(|(_, theirs)| *theirs).collect::<Vec<_>>())
 }
 
-fn settings(tls: &TlsConfig) -> TlsSettings {
-    TlsSettings {
-        certificate: tls.certfile.clone(),
-        key: tls.keyfile.clone(),
+/// Where key and chain are, and what else there is to be known. The file of a certificate that is
+/// issued is made if it is not there.
+fn settings(tls: &TlsConfig, data_dir: Option<&Path>) -> anyhow::Result<TlsSettings> {
+    let (certificate, key) = match &tls.identity {
+        TlsIdentity::Files { certfile, keyfile } => (certfile.clone(), keyfile.clone()),
+        TlsIdentity::Acme(acme) => {
+            let file = acme::file(data_dir.context(NO_DIRECTORY)?, acme)?;
+            (file.clone(), file)
+        }
+    };
+    Ok(TlsSettings {
+        certificate,
+        key,
         authorities: tls.cafile.clone(),
         authorities_folder: tls.capath.clone(),
         revocations: tls.crlfile.clone(),
@@ -239,5 +296,5 @@ fn settings(tls: &TlsConfig) -> TlsSettings {
         ciphers: tls.ciphers.clone(),
         ciphers_tls13: tls.ciphers_tls13.clone(),
         key_log: tls.keylog.clone(),
-    }
+    })
 }
