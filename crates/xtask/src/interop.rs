@@ -127,13 +127,14 @@ pub(crate) fn tls() -> anyhow::Result<Tally> {
     against_tls_server("tls", suite)
 }
 
-/// HAProxy in front of the broker, with the PROXY protocol.
-pub(crate) fn haproxy() -> anyhow::Result<Tally> {
+/// HAProxy and nginx in front of the broker, with the PROXY protocol.
+pub(crate) fn proxy() -> anyhow::Result<Tally> {
     install::program("haproxy", &["haproxy"])?;
+    install::program("nginx", &["nginx-light", "libnginx-mod-stream"])?;
     install::program("mosquitto_pub", &["mosquitto-clients"])?;
     install::program("python3", &["python3"])?;
     let suite = Task::new("python3").args(["interop/run.py", "interop/proxy"]);
-    against_tls_server("haproxy", suite)
+    against_tls_server("proxy", suite)
 }
 
 /// The tests in `folder`, with the npm packages that they need.

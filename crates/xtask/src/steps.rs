@@ -75,9 +75,9 @@ pub(crate) const ALL: &[Step] = &[
         interop::tls,
     ),
     tests(
-        "interop-haproxy",
-        "HAProxy in front, with the PROXY protocol",
-        interop::haproxy,
+        "interop-proxy",
+        "HAProxy and nginx in front, with the PROXY protocol",
+        interop::proxy,
     ),
     tests(
         "interop-acme",
