@@ -89,7 +89,7 @@ fn check_publish(version: ProtocolVersion, publish: Publish<'_>, written: &[u8])
         dup: publish.dup,
         retain: publish.retain,
         qos: publish.qos,
-        topic: publish.topic,
+        topic: publish.topic.as_bytes(),
         packet_id: publish.packet_id,
         message_expiry_interval: None,
         topic_alias: None,

@@ -279,23 +279,37 @@ impl Clients {
     }
 
     /// Whether a message with this QoS can be written now.
-    fn may_send(&self, id: SessionId, connection: ConnectionId, qos: QoS) -> bool {
-        let Some(known) = self.connections.get(connection) else {
+    fn may_send(&mut self, id: SessionId, connection: ConnectionId, qos: QoS) -> bool {
+        let Some(quota) = self.quota_with_room(connection) else {
             return false;
         };
-        let quota = usize::from(known.send_quota);
         let outgoing = self.sessions[id].outgoing.as_ref();
-        self.has_room(known)
-            && (qos == QoS::AtMostOnce || outgoing.is_none_or(|flow| flow.may_send(quota)))
+        qos == QoS::AtMostOnce || outgoing.is_none_or(|flow| flow.may_send(quota))
     }
 
-    /// Whether a connection takes further messages. When all outputs together are at their bound,
-    /// only those do from which nothing waits.
-    fn has_room(&self, connection: &Connection) -> bool {
+    /// How many messages of QoS 1 and 2 may be in flight on a connection, if it takes further messages
+    /// at all. When all outputs together are at their bound, only those do from which nothing waits. A
+    /// connection without room is noted: its Session goes on when there is some.
+    fn quota_with_room(&mut self, id: ConnectionId) -> Option<usize> {
+        let connection = self.connections.get_mut(id)?;
         let pending = connection.pending_output();
-        pending == 0
+        let has_room = pending == 0
             || (pending < self.limits.output_bytes
-                && self.pending_output < self.limits.all_output_bytes)
+                && self.pending_output < self.limits.all_output_bytes);
+        connection.wants_room |= !has_room;
+        has_room.then_some(connection.send_quota.into())
+    }
+
+    /// Whether the Session of a connection waits for room in its output, and there is some again.
+    /// Looked at after every write: so it touches nothing but the connection.
+    pub(crate) fn takes_more(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return false;
+        };
+        let takes_more =
+            connection.wants_room && connection.pending_output() < self.limits.output_bytes;
+        connection.wants_room &= !takes_more;
+        takes_more
     }
 
     fn enqueue(&mut self, now: Timestamp, id: SessionId, delivery: Delivery) {
@@ -430,6 +444,14 @@ impl Clients {
 
     /// Sends what waits for a Session as far as its connection and its quota allow.
     pub(crate) fn pump(&mut self, now: Timestamp, id: SessionId) {
+        let waits = |session: &crate::session::Session| session.has_queue() || session.is_hungry();
+        if self.sessions.get(id).is_some_and(waits) {
+            self.send_waiting(now, id);
+        }
+        self.tidy(id);
+    }
+
+    fn send_waiting(&mut self, now: Timestamp, id: SessionId) {
         let is_absent = |session: &crate::session::Session| {
             let outgoing = session.outgoing.as_ref();
             outgoing.is_some_and(|outgoing| outgoing.has_absent())
@@ -450,7 +472,6 @@ impl Clients {
         if !is_resending(self) {
             self.send_queue(now, id);
         }
-        self.tidy(id);
     }
 
     fn send_queue(&mut self, now: Timestamp, id: SessionId) {
@@ -613,10 +634,9 @@ impl Clients {
         let Some(connection) = self.sessions[id].connection else {
             return;
         };
-        while let Some(known) = self.connections.get(connection)
-            && self.has_room(known)
+        while let Some(quota) = self.quota_with_room(connection)
             && let Some(outgoing) = &mut self.sessions[id].outgoing
-            && let Some((packet_id, stage)) = outgoing.next_to_resend(known.send_quota.into())
+            && let Some((packet_id, stage)) = outgoing.next_to_resend(quota)
         {
             match stage {
                 Stage::Published(delivery) => {
@@ -768,11 +788,14 @@ fn publish_head<'a>(
     mount_point: Option<&MountPoint>,
 ) -> PublishHead<'a> {
     let message = &delivery.message;
-    let topic = message.topic();
-    // What is outside of the mount point is not delivered.
-    let topic = mount_point.map_or(topic, |mount_point| {
-        mount_point.rest(topic).unwrap_or(topic)
-    });
+    let topic = match mount_point {
+        None => message.topic_bytes(),
+        // What is outside of the mount point is not delivered.
+        Some(mount_point) => {
+            let topic = message.topic();
+            mount_point.rest(topic).unwrap_or(topic).as_bytes()
+        }
+    };
     let expires_at = message.expires_at();
     PublishHead {
         dup: sending.dup,
@@ -807,7 +830,7 @@ fn use_alias(head: &mut PublishHead<'_>, aliases: &mut AliasesOut, maximum_packe
     match aliases.look_up(head.topic) {
         Alias::None => {}
         Alias::Use(alias) => {
-            head.topic = "";
+            head.topic = b"";
             head.topic_alias = Some(alias);
         }
         Alias::Set(alias) => head.topic_alias = Some(alias),

@@ -55,6 +55,8 @@ pub(crate) struct Connection {
     pub(crate) problem_information: bool,
     /// Whether it is in the list of those that have something to write.
     pub(crate) dirty: bool,
+    /// Whether a message to it had to wait for room in its output.
+    pub(crate) wants_room: bool,
     /// Messages of QoS 1 and 2 that may be in flight to the Client.
     pub(crate) send_quota: u16,
     /// Messages of QoS 1 and 2 from the Client that have not been acknowledged.
@@ -99,6 +101,7 @@ impl Connection {
             is_bridge: false,
             problem_information: true,
             dirty: false,
+            wants_room: false,
             send_quota: 0,
             unacknowledged: 0,
             maximum_qos: QoS::ExactlyOnce,
@@ -197,7 +200,7 @@ impl AliasesIn {
 
 /// Topic Aliases that the broker has set on its way out: the first Topic Names get one each.
 pub(crate) struct AliasesOut {
-    aliases: HashMap<Box<str>, u16, foldhash::fast::FixedState>,
+    aliases: HashMap<Box<[u8]>, u16, foldhash::fast::FixedState>,
     maximum: u16,
 }
 
@@ -220,7 +223,7 @@ impl AliasesOut {
         }
     }
 
-    pub(crate) fn look_up(&mut self, topic: &str) -> Alias {
+    pub(crate) fn look_up(&mut self, topic: &[u8]) -> Alias {
         if let Some(&alias) = self.aliases.get(topic) {
             return Alias::Use(alias);
         }
@@ -233,7 +236,7 @@ impl AliasesOut {
     }
 
     /// Takes back the alias that was given last.
-    pub(crate) fn forget(&mut self, topic: &str) {
+    pub(crate) fn forget(&mut self, topic: &[u8]) {
         self.aliases.remove(topic);
     }
 }
@@ -327,8 +330,8 @@ mod tests {
     #[test]
     fn the_first_topics_get_an_alias_each() {
         let mut aliases = AliasesOut::new(1, 0);
-        assert!(matches!(aliases.look_up("a"), Alias::Set(1)));
-        assert!(matches!(aliases.look_up("b"), Alias::None));
-        assert!(matches!(aliases.look_up("a"), Alias::Use(1)));
+        assert!(matches!(aliases.look_up(b"a"), Alias::Set(1)));
+        assert!(matches!(aliases.look_up(b"b"), Alias::None));
+        assert!(matches!(aliases.look_up(b"a"), Alias::Use(1)));
     }
 }

@@ -204,8 +204,13 @@ impl Message {
 
     /// The Topic Name.
     pub fn topic(&self) -> &str {
+        std::str::from_utf8(self.topic_bytes()).expect("was a &str when it was stored")
+    }
+
+    /// The Topic Name as its bytes, which costs nothing.
+    pub(crate) fn topic_bytes(&self) -> &[u8] {
         let end = TOPIC_AT + usize::from(self.0.header.header.topic_len);
-        std::str::from_utf8(&self.0.slice[TOPIC_AT..end]).expect("was a &str when it was stored")
+        &self.0.slice[TOPIC_AT..end]
     }
 
     /// The payload.

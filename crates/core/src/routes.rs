@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::id::{SessionId, ShardId, ShardSet};
 use crate::journal::Durability;
+use crate::message::Message;
 use crate::shared::GroupId;
 use crate::topic_tree::{NodeId, TopicTree};
 
@@ -233,11 +234,25 @@ impl Routes {
         self.subscriptions
     }
 
-    /// Finds all that match a Topic Name. Publishers repeat themselves: if `matches` still holds what
-    /// was found for the same topic, and nothing has changed since, it is not looked up again.
+    /// Finds all that match the Topic Name of a message, as [`find`](Self::find).
+    #[inline]
+    pub(crate) fn find_for(&self, message: &Message, matches: &mut Matches) {
+        if !self.has_found(message.topic_bytes(), matches) {
+            self.find(message.topic(), matches);
+        }
+    }
+
+    /// Whether `matches` holds what was found for a topic, and nothing has changed since.
+    #[inline]
+    fn has_found(&self, topic: &[u8], matches: &Matches) -> bool {
+        matches.changes == self.changes && matches.topic.as_bytes() == topic
+    }
+
+    /// Finds all that match a Topic Name. Publishers repeat themselves: what `matches` holds already is
+    /// not looked up again.
     #[inline]
     pub(crate) fn find(&self, topic: &str, matches: &mut Matches) {
-        if matches.changes == self.changes && matches.topic == topic {
+        if self.has_found(topic.as_bytes(), matches) {
             return;
         }
         matches.changes = self.changes;

@@ -91,7 +91,7 @@ fn measure_head(version: ProtocolVersion, publish: &Publish<'_>) {
         dup: publish.dup,
         retain: publish.retain,
         qos: publish.qos,
-        topic: publish.topic,
+        topic: publish.topic.as_bytes(),
         packet_id: publish.packet_id,
         message_expiry_interval: None,
         topic_alias: None,

@@ -74,7 +74,7 @@ impl<'a> Publish<'a> {
             dup: self.dup,
             retain: self.retain,
             qos: self.qos,
-            topic: self.topic,
+            topic: self.topic.as_bytes(),
             packet_id: self.packet_id,
             message_expiry_interval: None,
             topic_alias: None,
@@ -97,8 +97,9 @@ pub struct PublishHead<'a> {
     pub retain: bool,
     /// How surely it is delivered.
     pub qos: QoS,
-    /// A valid Topic Name; empty only in 5.0 with a Topic Alias.
-    pub topic: &'a str,
+    /// A valid Topic Name as its bytes, so that whoever keeps bytes need not check them again; empty only in 5.0 with
+    /// a Topic Alias.
+    pub topic: &'a [u8],
     /// There at QoS > 0 and only then.
     pub packet_id: Option<PacketId>,
     /// What is left of the lifetime, in seconds; not written in 3.x.
@@ -129,7 +130,7 @@ impl PublishHead<'_> {
         let flags = u8::from(self.dup) << 3 | (self.qos as u8) << 1 | u8::from(self.retain);
         out.push(PacketType::Publish.first_byte() | flags);
         write::length(remaining_length, out);
-        write::utf8_string(self.topic, out);
+        write::binary_data(self.topic, out);
         if let Some(packet_id) = self.packet_id {
             write::two_byte_integer(packet_id.get(), out);
         }
@@ -196,7 +197,7 @@ mod tests {
             dup: true,
             retain: false,
             qos: QoS::AtLeastOnce,
-            topic: "a/b",
+            topic: b"a/b",
             packet_id: PacketId::new(7),
             message_expiry_interval: Some(60),
             topic_alias: Some(3),

@@ -229,11 +229,6 @@ impl Session {
         self.retained_stream_count() > 0 || self.replays().iter().any(|replay| !replay.asked)
     }
 
-    /// Whether it has a use for room in its connection's output.
-    pub(crate) fn wants_room(&self) -> bool {
-        self.has_queue() || self.is_hungry()
-    }
-
     /// Whether anything waits to be sent.
     pub(crate) fn has_queue(&self) -> bool {
         self.outgoing

@@ -118,6 +118,7 @@ impl Shard {
     /// Some of a connection's output was written.
     pub(super) fn written(&mut self, now: Timestamp, id: ConnectionId, count: usize) {
         let all = self.clients.written(id, count);
+        let takes_more = self.clients.takes_more(id);
         let Some(connection) = self.clients.connections.get(id) else {
             return;
         };
@@ -126,12 +127,7 @@ impl Shard {
                 self.clients.remove_connection(id);
                 self.commands.push(Command::Close(id));
             }
-            Phase::Open(session)
-                if connection.pending_output() < self.clients.limits.output_bytes
-                    && self.clients.sessions[session].wants_room() =>
-            {
-                self.clients.pump(now, session);
-            }
+            Phase::Open(session) if takes_more => self.clients.pump(now, session),
             _ => {}
         }
     }

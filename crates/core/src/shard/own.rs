@@ -21,16 +21,16 @@ impl Shard {
         };
         self.clients.counters.accepted += 1;
         let mut matches = std::mem::take(&mut self.matches);
-        self.routes.find(message.topic(), &mut matches);
-        let wanted = self.deliver_here(now, &message, &matches, None);
-        if !wanted && matches.peers.is_empty() {
-            self.clients.counters.no_subscriber += 1;
-        }
+        self.routes.find_for(&message, &mut matches);
         for peer in matches.peers.iter() {
             self.pass_on(peer, &message);
         }
+        let wanted = self.deliver_here(now, message, &matches, None);
+        if !wanted && matches.peers.is_empty() {
+            self.clients.counters.no_subscriber += 1;
+        }
         self.matches = matches;
-        if message.retain() {
+        if kept.retain() {
             self.retain(kept);
         }
     }

@@ -39,8 +39,8 @@ impl Shard {
                     settlement.append(|| Record::Message { message, route });
                 }
                 let mut matches = std::mem::take(&mut self.matches);
-                self.routes.find(message.topic(), &mut matches);
-                if !self.deliver_here(now, &message, &matches, None) {
+                self.routes.find_for(&message, &mut matches);
+                if !self.deliver_here(now, message, &matches, None) {
                     self.clients.counters.due += 1;
                     self.clients.counters.drop_for(DropReason::Unsubscribed);
                 }

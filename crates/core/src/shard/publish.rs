@@ -261,7 +261,7 @@ impl Shard {
     ) -> ReasonCode {
         self.clients.counters.accepted += 1;
         let mut matches = std::mem::take(&mut self.matches);
-        self.routes.find(message.topic(), &mut matches);
+        self.routes.find_for(&message, &mut matches);
         if matches.is_empty() {
             self.clients.counters.no_subscriber += 1;
         }
@@ -275,10 +275,11 @@ impl Shard {
             };
             self.record_message(message.clone(), route);
         }
-        let wanted = self.deliver_here(now, &message, &matches, publisher);
         for peer in matches.peers.iter() {
             self.pass_on(peer, &message);
         }
+        let to_retain = is_retained.then(|| message.clone());
+        let wanted = self.deliver_here(now, message, &matches, publisher);
         let reason = if wanted || !matches.peers.is_empty() {
             ReasonCode::Success
         } else {
@@ -288,7 +289,7 @@ impl Shard {
             ReasonCode::NoMatchingSubscribers
         };
         self.matches = matches;
-        if is_retained {
+        if let Some(message) = to_retain {
             self.retain(message);
         }
         reason
@@ -360,37 +361,48 @@ impl Shard {
     pub(super) fn deliver_here(
         &mut self,
         now: Timestamp,
-        message: &Message,
+        message: Message,
         matches: &Matches,
         publisher: Option<SessionId>,
     ) -> bool {
+        if message.retain() && !self.streams.is_empty() {
+            self.supersede(&message, matches);
+        }
+        for group in &matches.groups {
+            self.offer(now, *group, &message);
+        }
         let mut any = !matches.groups.is_empty();
         let Shard {
             routes, clients, ..
         } = self;
         if let [filter] = matches.filters.as_slice() {
-            for subscription in routes.subscribers(*filter) {
-                if subscription.options.no_local && publisher == Some(subscription.session) {
-                    continue;
+            let wants = |it: &&Subscription| !is_own(it, publisher);
+            let mut subscribers = routes.subscribers(*filter).filter(wants).peekable();
+            any |= subscribers.peek().is_some();
+            while let Some(subscription) = subscribers.next() {
+                let session = subscription.session;
+                if subscribers.peek().is_none() {
+                    // The last one gets the message itself: with one subscriber nothing is counted.
+                    clients.deliver(now, session, delivery(message, subscription));
+                    break;
                 }
-                any = true;
-                clients.deliver(now, subscription.session, delivery(message, subscription));
+                clients.deliver(now, session, delivery(message.clone(), subscription));
             }
         } else if !matches.filters.is_empty() {
-            let deliveries = deliveries(routes, clients, message, matches, publisher);
+            let deliveries = deliveries(routes, clients, &message, matches, publisher);
             any |= !deliveries.is_empty();
             for (session, delivery) in deliveries {
                 clients.deliver(now, session, delivery);
             }
         }
-        if message.retain() && !self.streams.is_empty() {
-            self.supersede(message, matches);
-        }
-        for group in &matches.groups {
-            self.offer(now, *group, message);
-        }
         any
     }
+}
+
+/// Whether a subscription leaves out what its own Client publishes. `[MQTT-3.8.3-3]`
+#[inline]
+fn is_own(subscription: &Subscription, publisher: Option<SessionId>) -> bool {
+    subscription.options.no_local && publisher == Some(subscription.session)
 }
 
 /// PUBACK or PUBREC; nothing at QoS 0.
@@ -416,15 +428,15 @@ fn acknowledgement<'a>(
 
 /// What one subscription makes of a message.
 #[inline]
-fn delivery(message: &Message, subscription: &Subscription) -> Delivery {
+fn delivery(message: Message, subscription: &Subscription) -> Delivery {
     let options = subscription.options;
     Delivery {
-        message: message.clone(),
         qos: message.qos().min(options.qos),
         // [MQTT-3.3.1-12], [MQTT-3.3.1-13]
         retain: message.retain() && options.retain_as_published,
         subscription_ids: SubscriptionIds::of(subscription.id),
         origin: None,
+        message,
     }
 }
 
@@ -445,7 +457,7 @@ pub(super) fn deliveries(
         .iter()
         .flat_map(|filter| routes.subscribers(*filter));
     for subscription in subscriptions {
-        if subscription.options.no_local && publisher == Some(subscription.session) {
+        if is_own(subscription, publisher) {
             continue;
         }
         let Some(session) = clients.sessions.get_mut(subscription.session) else {
@@ -454,13 +466,16 @@ pub(super) fn deliveries(
         let (last, place) = session.mark;
         if last == mark {
             let (_, known) = &mut deliveries[place as usize];
-            let further = delivery(message, subscription);
+            let further = delivery(message.clone(), subscription);
             known.qos = known.qos.max(further.qos);
             known.retain |= further.retain;
             known.subscription_ids.push(subscription.id);
         } else {
             session.mark = (mark, deliveries.len() as u32);
-            deliveries.push((subscription.session, delivery(message, subscription)));
+            deliveries.push((
+                subscription.session,
+                delivery(message.clone(), subscription),
+            ));
         }
     }
     deliveries

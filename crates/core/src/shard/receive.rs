@@ -1,6 +1,6 @@
 //! From bytes to packets, and each packet to the one who handles it.
 
-use dunlin_packet::{Frame, Framing, Packet, PacketType, split_frame};
+use dunlin_packet::{Frame, Framing, Packet, PacketType, Publish, split_frame};
 
 use super::pace::Pace;
 use super::{Command, Shard};
@@ -246,8 +246,12 @@ impl Shard {
         if !is_a_clients(frame.packet_type, version) {
             return Err(Violation::NotAClientsPacket(frame.packet_type).into());
         }
+        if frame.packet_type == PacketType::Publish {
+            // By far the most of all packets: it does without the way through `Packet`.
+            let publish = Publish::decode(version, frame)?;
+            return self.publish(now, id, session, frame.body, publish);
+        }
         match Packet::decode(version, frame)? {
-            Packet::Publish(publish) => self.publish(now, id, session, frame.body, publish)?,
             Packet::PubAck(puback) => self.puback(now, session, puback),
             Packet::PubRec(pubrec) => self.pubrec(now, id, session, pubrec),
             Packet::PubRel(pubrel) => self.pubrel(id, session, pubrel),
@@ -259,7 +263,9 @@ impl Shard {
                 return Err(self.disconnect(session, disconnect));
             }
             Packet::Auth(auth) => self.re_authenticate(now, id, auth)?,
-            Packet::Connect(_)
+            // PUBLISH was decoded above; the others are a Server's, or came once.
+            Packet::Publish(_)
+            | Packet::Connect(_)
             | Packet::ConnAck(_)
             | Packet::SubAck(_)
             | Packet::UnsubAck(_)

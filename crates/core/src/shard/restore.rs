@@ -364,7 +364,7 @@ impl Shard {
                 let was_there = begun.get(&to).is_some_and(|begun| *begun <= moment);
                 was_there && !placed.contains(&(to, message.id()))
             };
-            self.routes.find(message.topic(), &mut matches);
+            self.routes.find_for(&message, &mut matches);
             let publisher = self.clients.sessions.find_recorded(publisher);
             let (routes, clients) = (&self.routes, &mut self.clients);
             for (session, delivery) in deliveries(routes, clients, &message, &matches, publisher) {
