@@ -1,9 +1,10 @@
 //! A file that Mosquitto 2.0.11 has written, and what can be wrong with one.
 
-use dunlin_core::{AllowAll, Durability, Gauges, Record, Shard, ShardConfig, ShardId, Timestamp};
+use dunlin_core::Timestamp;
 use dunlin_packet::QoS;
 
 use super::*;
+use crate::fuzzing::{self, restored};
 
 /// Three Sessions: alice subscribes to `home/+/temp` at QoS 1, bob of 5.0 to `home/#` at QoS 2 with
 /// Subscription Identifier 7, carol expires never; three messages for the first two, and two that
@@ -133,23 +134,6 @@ fn what_is_shown_is_json_with_a_line_for_each_thing() {
     assert_eq!(lines[12]["retained"]["payload"], "zero");
 }
 
-/// What a fresh shard makes of a database.
-fn restored(taken: TakenOver, now: Timestamp) -> Gauges {
-    let config = ShardConfig {
-        durability: Durability::Log,
-        ..ShardConfig::new(ShardId::new(0), 1, 7)
-    };
-    let mut shard = Shard::new(config, Box::new(AllowAll));
-    for record in taken.records {
-        // As it comes out of the log.
-        let mut bytes = Vec::new();
-        record.encode(&mut bytes);
-        shard.restore(Record::decode(record.key(), &bytes).unwrap());
-    }
-    shard.restored(now);
-    shard.gauges()
-}
-
 #[test]
 fn what_mosquitto_has_written_is_taken_over() {
     let database = Database::read(WRITTEN).unwrap();
@@ -199,15 +183,11 @@ fn what_is_not_there_or_makes_no_sense_is_told() {
 
 #[test]
 fn a_changed_file_is_taken_over_or_refused_and_no_panic() {
-    let now = Timestamp::from_millis(1_795_479_000_000);
     for place in 0..WRITTEN.len() {
         for value in [0, 1, 4, 9, 0x7F, 0xFF] {
             let mut changed = WRITTEN.to_vec();
             changed[place] = value;
-            let database = Database::read(&changed);
-            if let Ok(taken) = database.and_then(|it| it.take_over(now, |_| 0)) {
-                restored(taken, now);
-            }
+            fuzzing::mosquitto_db(&changed);
         }
     }
 }
