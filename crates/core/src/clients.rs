@@ -131,9 +131,11 @@ impl Clients {
             connections,
             outputs,
             gated,
+            settlement,
             ..
         } = self;
         if let Some(connection) = connections.get_mut(id) {
+            settlement.wait_for(ticket);
             connection.output(outputs).shut(ticket);
             if gated.back() != Some(&(ticket, id)) {
                 gated.push_back((ticket, id));
@@ -236,8 +238,10 @@ impl Clients {
                 return self.drop_delivery(id, delivery, DropReason::LogFull);
             }
             let (session, parked) = (self.sessions[id].log_id, delivery.parked());
+            // What waits for it waits for the message: where that is in the log, this can be found
+            // out again.
             self.settlement
-                .append(|| Record::Queued { session, parked });
+                .append_later(|| Record::Queued { session, parked });
         }
         self.hand_over(now, id, delivery);
     }

@@ -6,7 +6,8 @@
 //! shards into one totally ordered log, each shard's in its order and before anything that the shard
 //! says to others in the same turn, and tells the shard with
 //! [`Input::Committed`](crate::Input::Committed) how far they are stable. What promises that they
-//! are waits behind a gate until then.
+//! are waits behind a gate until then. For whom a message waits is not waited for: until
+//! [`Record::Routed`] says that it is in the log everywhere, a start finds it out again.
 //!
 //! Records state facts: a message is in the log once, and that it waits for a Session is a fact of
 //! its own, a few bytes that name it. So nothing has to be concluded from limits, permissions or

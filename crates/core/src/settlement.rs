@@ -39,6 +39,8 @@ pub(crate) struct Settlement {
     marks: u64,
     peers: Vec<Peer>,
     journal: Journal,
+    /// How many records, from the beginning, somebody waits for.
+    awaited: u64,
     /// The last message of the log that has been said to other shards.
     last_crossing: MessageId,
     /// Such messages, each the last before a ticket.
@@ -80,6 +82,7 @@ impl Settlement {
             marks: 0,
             peers: vec![Peer::default(); shards],
             journal: Journal::new(durability),
+            awaited: 0,
             last_crossing: MessageId::NONE,
             crossing: VecDeque::new(),
         }
@@ -136,6 +139,18 @@ impl Settlement {
         if last.is_some() {
             self.crossing.push_back((self.ticket(), last));
         }
+    }
+
+    /// Somebody waits until a ticket is settled: until then, its records are to be stable soon.
+    pub(crate) fn wait_for(&mut self, ticket: Ticket) {
+        if !self.journal.is_committed(ticket.appended) {
+            self.awaited = self.awaited.max(ticket.appended);
+        }
+    }
+
+    /// How many records, from the beginning, somebody waits for.
+    pub(crate) fn awaited(&self) -> u64 {
+        self.awaited
     }
 
     /// The first `count` records are stable.
@@ -223,7 +238,11 @@ impl Settlement {
     /// A shard asks for confirmation: what others must have acted on before, if anything.
     pub(crate) fn take_owed(&mut self, peer: ShardId) -> Option<Ticket> {
         let owed = self.peers[peer.index()].owed.take();
-        owed.filter(|ticket| !self.is_acted_on(*ticket))
+        let owed = owed.filter(|ticket| !self.is_acted_on(*ticket));
+        if let Some(ticket) = owed {
+            self.wait_for(ticket);
+        }
+        owed
     }
 }
 

@@ -52,4 +52,4 @@ pub use log::{
     inspect,
 };
 pub use read::{Found, Reading};
-pub use service::{Client, Commit, Handle, News, Service, ServiceOptions};
+pub use service::{Client, Commit, Handle, Haste, News, Service, ServiceOptions};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dunlin_store::files::simulated::Disk;
 use dunlin_store::{
-    Client, Commit, Frame, Key, Log, News, Options, Past, Position, Retention, Service,
+    Client, Commit, Frame, Haste, Key, Log, News, Options, Past, Position, Retention, Service,
     ServiceOptions, Start,
 };
 
@@ -151,12 +151,12 @@ fn who_reads_at_the_end_waits_for_what_comes() {
     let started = Service::start(log, vec![Ear(sender)], ServiceOptions::default());
     let (service, handles) = started.expect("threads");
     handles[0].history(5, Start::First);
-    handles[0].append(frame(1), 1);
+    handles[0].append(frame(1), 1, Haste::Now);
     let mut past = hear_past(&news);
     let mut found = numbers(&past);
     for number in 2..=50 {
         handles[0].history(5, Start::Cursor(past.next));
-        handles[0].append(frame(number), number);
+        handles[0].append(frame(number), number, Haste::Now);
         past = hear_past(&news);
         found.extend(numbers(&past));
     }
@@ -165,7 +165,7 @@ fn who_reads_at_the_end_waits_for_what_comes() {
     handles[0].history(6, Start::Cursor(past.next));
     handles[0].forget(6);
     handles[0].history(5, Start::Cursor(past.next));
-    handles[0].append(frame(51), 51);
+    handles[0].append(frame(51), 51, Haste::Now);
     assert_eq!(numbers(&hear_past(&news)), [51]);
     service.stop().expect("it stops");
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use dunlin_store::files::simulated::Disk;
 use dunlin_store::{
-    Client, Commit, Directory, Error, Frame, Handle, Key, Log, News, Options, Service,
+    Client, Commit, Directory, Error, Frame, Handle, Haste, Key, Log, News, Options, Service,
     ServiceOptions,
 };
 
@@ -105,7 +105,7 @@ fn what_is_committed_is_there_after_a_start() {
         let (service, handles) = Service::start(log, clients, options).expect("it starts");
         for number in 1..=500u64 {
             for handle in &handles {
-                handle.append(frame(&number.to_le_bytes(), None), number);
+                handle.append(frame(&number.to_le_bytes(), None), number, Haste::Now);
             }
         }
         for news in &news {
@@ -126,6 +126,52 @@ fn what_is_committed_is_there_after_a_start() {
 }
 
 #[test]
+fn what_nobody_waits_for_needs_no_sync_of_its_own() {
+    let scratch = Scratch::new();
+    let (clients, news) = ears(2);
+    let options = ServiceOptions {
+        linger: Duration::from_secs(3600),
+        ..ServiceOptions::default()
+    };
+    let (service, handles) =
+        Service::start(scratch.open(|_| ()), clients, options).expect("it starts");
+    handles[0].append(frame(b"first", None), 1, Haste::Now);
+    wait_for_commit(&news[0], 1);
+    let before = service.statistics();
+    for number in 1..=100 {
+        handles[1].append(frame(b"at leisure", None), number, Haste::Later);
+    }
+    // The first answer is given before all that has come with the question is written.
+    service.statistics();
+    let after = service.statistics();
+    assert!(after.written > before.written, "it is written");
+    assert_eq!(after.syncs, before.syncs);
+    handles[0].append(frame(b"last", None), 2, Haste::Now);
+    wait_for_commit(&news[0], 2);
+    wait_for_commit(&news[1], 100);
+    // Somebody begins to wait for what was appended before.
+    handles[1].append(frame(b"more", None), 101, Haste::Later);
+    handles[1].append(Frame::new(), 101, Haste::Now);
+    wait_for_commit(&news[1], 101);
+    service.stop().expect("it stops");
+    let mut entries = 0;
+    drop(scratch.open(|_| entries += 1));
+    assert_eq!(entries, 103);
+}
+
+#[test]
+fn what_nobody_waits_for_is_committed_all_the_same() {
+    let scratch = Scratch::new();
+    let (clients, news) = ears(1);
+    let (service, handles) =
+        Service::start(scratch.open(|_| ()), clients, ServiceOptions::default())
+            .expect("it starts");
+    handles[0].append(frame(b"at leisure", None), 1, Haste::Later);
+    wait_for_commit(&news[0], 1);
+    service.stop().expect("it stops");
+}
+
+#[test]
 fn what_was_just_appended_can_be_read() {
     let scratch = Scratch::new();
     let (clients, news) = ears(1);
@@ -135,7 +181,7 @@ fn what_was_just_appended_can_be_read() {
     let keys: Vec<Key> = (1..=1000).map(|number| Key::new(number << 6)).collect();
     for (count, key) in keys.iter().enumerate() {
         let content = key.get().to_le_bytes().repeat(20);
-        handles[0].append(frame(&content, Some(*key)), count as u64 + 1);
+        handles[0].append(frame(&content, Some(*key)), count as u64 + 1, Haste::Now);
     }
     let found = read(&handles[0], &news[0], &keys);
     assert_eq!(found.len(), keys.len());
@@ -165,7 +211,7 @@ fn a_checkpoint_frees_what_nothing_refers_to() {
     let mut count = 0;
     let mut append = |frame| {
         count += 1;
-        handles[0].append(frame, count);
+        handles[0].append(frame, count, Haste::Now);
     };
     let stays = |number: u64| number.is_multiple_of(100);
     let key = |number| Key::new(number << 6);
@@ -226,7 +272,7 @@ fn a_full_disk_is_said_and_so_is_room() {
     disk.set_capacity(100_000);
     let key = |number| Key::new(number << 6);
     for number in 1..=1000 {
-        handles[0].append(frame(&[7; 200], Some(key(number))), number);
+        handles[0].append(frame(&[7; 200], Some(key(number))), number, Haste::Now);
     }
     let mut committed = 0;
     loop {
@@ -265,15 +311,15 @@ fn nothing_is_committed_after_a_failed_sync() {
     let (clients, news) = ears(1);
     let (service, handles) =
         Service::start(log, clients, ServiceOptions::default()).expect("it starts");
-    handles[0].append(frame(b"one", None), 1);
+    handles[0].append(frame(b"one", None), 1, Haste::Now);
     wait_for_commit(&news[0], 1);
     disk.fail_sync_at(0);
-    handles[0].append(frame(b"two", None), 2);
+    handles[0].append(frame(b"two", None), 2, Haste::Now);
     assert!(matches!(
         hear(&news[0]),
         News::Failed(Error::Io { action: "sync", .. })
     ));
-    handles[0].append(frame(b"three", None), 3);
+    handles[0].append(frame(b"three", None), 3, Haste::Now);
     assert!(service.stop().is_err());
     assert!(news[0].try_recv().is_err(), "nothing more is said");
 }

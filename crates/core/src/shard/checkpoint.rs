@@ -126,7 +126,9 @@ impl Shard {
             }
             let groups_told = checkpoint.groups == slots;
             if self.tell_retained(&mut checkpoint.retained) && groups_told {
-                checkpoint.told = Some(self.clients.settlement.ticket());
+                let told = self.clients.settlement.ticket();
+                self.clients.settlement.wait_for(told);
+                checkpoint.told = Some(told);
             }
         }
         self.checkpoints.current = Some(checkpoint);

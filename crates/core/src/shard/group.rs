@@ -76,8 +76,9 @@ impl Shard {
             offered = self.groups.offer(id, message, &self.clients.limits);
         }
         if is_logged && !matches!(offered, Offered::Full | Offered::NobodyThere) {
+            // As with the queue of a Session: the message itself is what is waited for.
             let due = Due::of(message);
-            self.clients.settlement.append(|| due.record(group));
+            self.clients.settlement.append_later(|| due.record(group));
         }
         match offered {
             Offered::Taken(handout) => self.hand_out(now, handout),

@@ -570,6 +570,12 @@ impl Shard {
         self.clients.settlement.take_records(into)
     }
 
+    /// How many of these, from the beginning, somebody waits for. It grows before they are taken or
+    /// later. Beyond it there may be records that can be made stable at leisure.
+    pub fn awaited_records(&self) -> u64 {
+        self.clients.settlement.awaited()
+    }
+
     /// The messages of the log that are needed now, and by whom; appended to `into`.
     pub fn take_reads(&mut self, into: &mut Vec<(Reader, Vec<MessageId>)>) {
         for (id, messages) in self.clients.reads.drain(..) {

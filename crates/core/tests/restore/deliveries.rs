@@ -48,12 +48,39 @@ fn nothing_is_acknowledged_before_it_is_stable() {
         world.subscribe(sub, "a");
         let publisher = world.connect(&alice);
         world.heard(publisher);
-        world.stable = false;
+        world.unstable.extend(0..count);
         world.publish(publisher, "a", "lost", QoS::AtLeastOnce, 1);
         assert_eq!(world.heard(publisher), [] as [&str; 0], "{count} shards");
         world.crash();
         let sub = world.connect(&bob);
         assert_eq!(world.heard(sub), ["ConnAck present=true"]);
+    }
+}
+
+/// The shard of the publisher has recorded it; for whom it waits in the others can be found out again.
+#[test]
+fn one_shard_has_to_record_what_is_acknowledged() {
+    let acknowledgements = [
+        (QoS::AtLeastOnce, "PubAck 1", "Publish one qos=1 id=1"),
+        (QoS::ExactlyOnce, "PubRec 1", "Publish one qos=2 id=1"),
+    ];
+    for filter in ["a", "$share/group/a"] {
+        for (qos, acknowledged, delivered) in acknowledgements {
+            let mut world = World::new(3);
+            let (alice, bob) = names(&world);
+            let sub = world.connect(&bob);
+            world.subscribe(sub, filter);
+            world.lose(sub);
+            let publisher = world.connect(&alice);
+            world.heard(publisher);
+            world.unstable.extend([1, 2]);
+            world.publish(publisher, "a", "one", qos, 1);
+            assert_eq!(world.heard(publisher), [acknowledged], "{filter}");
+            world.crash();
+            let sub = world.connect(&bob);
+            let expected = ["ConnAck present=true", delivered];
+            assert_eq!(world.heard(sub), expected, "{filter}");
+        }
     }
 }
 
@@ -128,7 +155,7 @@ fn a_resumed_session_is_told_nothing_that_is_not_stable() {
     let publisher = world.connect(&alice);
     world.publish(publisher, "a", "m1", QoS::ExactlyOnce, 1);
     assert_eq!(world.heard(sub), ["Publish m1 qos=2 id=1"]);
-    world.stable = false;
+    world.unstable.insert(0);
     world.say(sub, &pubrec(1));
     assert_eq!(world.heard(sub), [] as [&str; 0]);
     // PUBREL must not get out on another connection either: the Client would forget the identifier,

@@ -147,7 +147,7 @@ fn that_a_session_has_ended_is_told_when_it_is_stable() {
     let mut world = World::new(1);
     let (alice, _) = names(&world);
     world.connect(&alice);
-    world.stable = false;
+    world.unstable.insert(0);
     for _ in 0..2 {
         let client = world.connect_for(&alice, 0, None);
         assert_eq!(world.heard(client), [] as [&str; 0]);

@@ -22,8 +22,8 @@ pub(crate) struct World {
     kept: Vec<Message>,
     /// Messages of the log that cannot be read.
     pub(crate) damaged: BTreeSet<MessageId>,
-    /// Whether appended records become stable.
-    pub(crate) stable: bool,
+    /// Shards whose records do not become stable.
+    pub(crate) unstable: BTreeSet<usize>,
     /// Whether what shards want to read is read.
     pub(crate) reading: bool,
     starting: bool,
@@ -47,7 +47,7 @@ impl World {
             log: Vec::new(),
             kept: Vec::new(),
             damaged: BTreeSet::new(),
-            stable: true,
+            unstable: BTreeSet::new(),
             reading: true,
             starting: false,
             now: Timestamp::from_millis(1),
@@ -95,7 +95,7 @@ impl World {
 
     /// As [`crash`](Self::crash), with another number of shards then.
     pub(crate) fn crash_into(&mut self, count: usize) {
-        self.stable = true;
+        self.unstable.clear();
         self.reading = true;
         self.start(count);
     }
@@ -166,7 +166,7 @@ impl World {
         }
         let mut records = Vec::new();
         let count = self.shards[n].take_records(&mut records);
-        if self.stable {
+        if !self.unstable.contains(&n) {
             self.log.append(&mut records);
             self.shards[n].handle(now, Input::Committed { records: count });
         }

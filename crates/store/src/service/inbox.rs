@@ -17,6 +17,7 @@ pub(super) enum Request {
         client: usize,
         frame: Frame,
         count: u64,
+        haste: Haste,
     },
     Read {
         client: usize,
@@ -37,6 +38,16 @@ pub(super) enum Request {
     },
     Statistics(Sender<Statistics>),
     Stop,
+}
+
+/// When a frame is to be committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// At once: somebody waits for it, or for one before it.
+    Now,
+    /// With the next that somebody waits for, or a little later
+    /// ([`ServiceOptions::linger`](super::ServiceOptions::linger)).
+    Later,
 }
 
 /// Requests of all clients, in order.
@@ -73,13 +84,14 @@ impl Handle {
     }
 
     /// Appends a frame. [`News::Committed`](super::News::Committed) with `count` (or a later one)
-    /// says when it is committed; a client's counts grow.
-    pub fn append(&self, frame: Frame, count: u64) {
+    /// says when it is committed; a client's counts do not shrink.
+    pub fn append(&self, frame: Frame, count: u64, haste: Haste) {
         self.inbox.backlog.fetch_add(frame.len(), Ordering::Relaxed);
         self.inbox.send(Request::Append {
             client: self.client,
             frame,
             count,
+            haste,
         });
     }
 

@@ -8,8 +8,8 @@
 //!      └── found ◀──────────────────────── reader thread: never waits for a sync
 //! ```
 //!
-//! When the log thread is idle, a frame is written and made stable at once. What comes while the
-//! disk is busy is made stable together, with one sync.
+//! When the log thread is idle, a frame is written and, if somebody waits for it, made stable at
+//! once. What comes while the disk is busy is made stable together, with one sync.
 
 mod inbox;
 mod reader;
@@ -28,7 +28,7 @@ use crate::history::Past;
 use crate::log::{Log, Statistics};
 use crate::read::Found;
 
-pub use inbox::Handle;
+pub use inbox::{Handle, Haste};
 
 /// When what was appended counts as committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub enum Commit {
 pub struct ServiceOptions {
     /// When clients are told that something is committed.
     pub commit: Commit,
+    /// How long a frame that nobody waits for may be written and not committed.
+    pub linger: Duration,
     /// A checkpoint is made when the log is twice as long as what the last one left, and this many
     /// bytes.
     pub slack: u64,
@@ -59,6 +61,7 @@ impl Default for ServiceOptions {
     fn default() -> Self {
         ServiceOptions {
             commit: Commit::Fsync,
+            linger: Duration::from_millis(5),
             slack: 64 << 20,
             interval: Duration::from_secs(60),
             little: 16 << 10,

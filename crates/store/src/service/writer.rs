@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::inbox::{Inbox, Request};
+use super::inbox::{Haste, Inbox, Request};
 use super::reader::{Order, What};
 use super::{Client, Commit, News, ServiceOptions};
 use crate::error::Error;
@@ -30,6 +30,10 @@ pub(super) struct Writer<F: Files, C> {
     origins: VecDeque<(usize, u64)>,
     /// What clients have not been told of yet: their counts as far as they are written.
     written: Vec<Option<u64>>,
+    /// Somebody waits for that.
+    is_awaited: bool,
+    /// When it is to be committed though nobody waits.
+    commit_at: Option<Instant>,
     /// Bytes of frames written in this turn.
     written_bytes: usize,
     phase: Phase,
@@ -72,6 +76,8 @@ impl<F: Files, C: Client> Writer<F, C> {
             frames: VecDeque::new(),
             origins: VecDeque::new(),
             written: vec![None; clients.len()],
+            is_awaited: false,
+            commit_at: None,
             clients,
             written_bytes: 0,
             phase: Phase::Idle,
@@ -116,9 +122,11 @@ impl<F: Files, C: Client> Writer<F, C> {
                 client,
                 frame,
                 count,
+                haste,
             } => {
                 self.frames.push_back(frame);
                 self.origins.push_back((client, count));
+                self.is_awaited |= haste == Haste::Now;
             }
             Request::Read { client, tag, keys } => reads.push((client, tag, keys)),
             Request::History { client, tag, start } => self.histories.push((client, tag, start)),
@@ -171,11 +179,21 @@ impl<F: Files, C: Client> Writer<F, C> {
         self.forgive(appended).map(drop)
     }
 
-    /// Makes stable what is written, and tells clients.
+    /// Makes stable what is written, and tells clients; not yet, if nobody waits for it.
     fn commit(&mut self) -> Result<(), Error> {
         if self.written.iter().all(Option::is_none) {
             return Ok(());
         }
+        if !self.is_awaited {
+            let now = Instant::now();
+            let at = *self.commit_at.get_or_insert(now + self.options.linger);
+            if now < at {
+                return Ok(());
+            }
+        }
+        self.commit_at = None;
+        // Frames for which there was no room are awaited still.
+        self.is_awaited &= !self.frames.is_empty();
         if self.options.commit == Commit::Fsync {
             self.log.sync()?;
         }
@@ -287,6 +305,14 @@ impl<F: Files, C: Client> Writer<F, C> {
 
     /// How long to wait for requests.
     fn patience(&self) -> Option<Duration> {
+        let commit = self
+            .commit_at
+            .map(|at| at.saturating_duration_since(Instant::now()));
+        let checkpoint = self.patience_of_checkpoint();
+        commit.into_iter().chain(checkpoint).min()
+    }
+
+    fn patience_of_checkpoint(&self) -> Option<Duration> {
         match self.phase {
             Phase::Cleaning if !self.is_waiting => Some(Duration::ZERO),
             _ if self.is_waiting || self.is_full => Some(RETRY),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use dunlin_core::{
     LogRoom, Message, MessageId, Reader, Record, ReplayStart, Replayed, Shard, Timestamp,
 };
-use dunlin_store::{Found, Frame, Handle, Key, Past, Position, Start};
+use dunlin_store::{Found, Frame, Handle, Haste, Key, Past, Position, Start};
 
 /// Bytes that may wait to be written. Beyond, the shard reads no sockets: so its Clients feel what
 /// the disk cannot keep up with.
@@ -19,6 +19,8 @@ const RECORDS: usize = 4096;
 pub(in crate::server) struct Journal {
     log: Handle,
     room: LogRoom,
+    /// How many records somebody waits for, as far as the log knows.
+    awaited: u64,
     /// Who has asked, by the tag of the request.
     readers: HashMap<u64, Reader>,
     /// The tags of replays, whose requests may have to wait for long.
@@ -36,6 +38,7 @@ impl Journal {
         Journal {
             log,
             room: LogRoom::Enough,
+            awaited: 0,
             readers: HashMap::new(),
             replaying: HashMap::new(),
             last_tag: 0,
@@ -49,8 +52,14 @@ impl Journal {
     /// Appends what the shard has recorded, and asks for what it wants to read.
     pub(in crate::server) fn append(&mut self, shard: &mut Shard) {
         let count = shard.take_records(&mut self.records);
-        if !self.records.is_empty() {
-            self.log.append(frame(&self.records), count);
+        let awaited = shard.awaited_records();
+        let haste = match awaited > std::mem::replace(&mut self.awaited, awaited) {
+            true => Haste::Now,
+            false => Haste::Later,
+        };
+        // Somebody may have begun to wait for records that were taken before.
+        if !self.records.is_empty() || haste == Haste::Now {
+            self.log.append(frame(&self.records), count, haste);
             self.records.clear();
             self.records.shrink_to(RECORDS);
         }
