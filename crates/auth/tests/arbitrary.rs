@@ -5,21 +5,11 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+use std::path::Path;
+
 use dunlin_auth::fuzz;
 
-/// Good inputs, to be spoilt.
-const GOOD: [&[u8]; 9] = [
-    b"topic read a/#\nuser u\ntopic deny b\npattern write %u/%c/+\n",
-    b"alice:$6$JhtbaV8J4Q7Kv88b$jPPNgcZSYAOKTcypt8feXQ==\nbob:$7$101$LS7ND461$vmOh5vtLhALu\n",
-    b"carol:$argon2id$v=19$m=8,t=1,p=1$PFgPrWThw+tFlJiv6RbDaQ$CmmxTx3ZYGVRb2P0ZgfzD5fSOkuwYxXulLCEADKebcs\n",
-    b"dave:SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
-    b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIiwiZXhwIjoxfQ.AAAA",
-    br#"{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}, {"kty": "oct", "k": "AQAB"}]}"#,
-    br#"{"result": "allow", "acl": {"pub": ["a/#"], "sub": ["%c"]}, "expires_at": 1}"#,
-    b"n,,n=us=2Cer,r=abc",
-    include_bytes!("data/client.der"),
-];
-
+/// Every input of the corpus, and each spoilt in many ways.
 #[test]
 fn no_reader_panics() {
     let mut state: u64 = 0x853c_49e6_748f_ea9b;
@@ -29,10 +19,13 @@ fn no_reader_panics() {
         state ^= state << 17;
         (state % below.max(1) as u64) as usize
     };
-    for good in GOOD {
-        fuzz::check(good);
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/access");
+    let mut inputs = 0;
+    for entry in corpus.read_dir().expect("the corpus is in the repository") {
+        let good = std::fs::read(entry.unwrap().path()).unwrap();
+        fuzz::check(&good);
         for _ in 0..2_000 {
-            let mut bytes = good.to_vec();
+            let mut bytes = good.clone();
             for _ in 0..=random(4) {
                 let at = random(bytes.len());
                 match random(4) {
@@ -48,5 +41,7 @@ fn no_reader_panics() {
             }
             fuzz::check(&bytes);
         }
+        inputs += 1;
     }
+    assert!(inputs > 8, "{inputs} inputs in {}", corpus.display());
 }

@@ -23,6 +23,7 @@ mod passwords;
 mod privileges;
 mod reload;
 mod rules;
+mod secrets;
 mod server;
 mod tokens;
 mod trust;

@@ -12,12 +12,6 @@ pub(crate) enum ConfigError {
         path: PathBuf,
         source: std::io::Error,
     },
-    /// A file that is not TOML.
-    #[error("{} is not a configuration: {source}", path.display())]
-    Invalid {
-        path: PathBuf,
-        source: Box<toml::de::Error>,
-    },
     /// Something in it.
     #[error("{place}{problem}")]
     At { place: Place, problem: Problem },

@@ -156,6 +156,22 @@ fn every_wrong_key_is_told_with_its_line_and_what_was_meant() {
 }
 
 #[test]
+fn what_is_wrong_is_told_without_secrets() {
+    for text in [
+        "[auth.jwt]\nsecret = 'hunter2' x",
+        "[auth.jwt]\nsecret = ['hunter2']",
+        "[auth]\njwt = 'hunter2'",
+        "[auth.http]\nheaders = \"hunter2\"",
+        "[[bridge]]\nremote_password = ['hunter2']",
+        "[[bridge]]\nremote_password = hunter2",
+    ] {
+        let error = config(text).unwrap_err();
+        assert!(error.starts_with("d.toml:2: "), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
 fn values_of_the_wrong_kind_are_refused() {
     for text in [
         "shards = 0",

@@ -19,10 +19,7 @@ use super::value::Value;
 /// # Errors
 /// All keys that there are not, and all values that are wrong, each with its line.
 pub(super) fn read(text: &str, path: &Path, settings: &mut Settings) -> Result<(), ConfigError> {
-    let table = DeTable::parse(text).map_err(|source| ConfigError::Invalid {
-        path: path.to_owned(),
-        source: Box::new(source),
-    })?;
+    let table = DeTable::parse(text).map_err(|error| invalid(&error, text, path))?;
     let mut reader = Reader {
         text,
         path,
@@ -55,11 +52,29 @@ fn authentication(text: &str, path: &Path) -> Result<AuthenticationConfig, Confi
         #[serde(default)]
         auth: AuthenticationConfig,
     }
-    let file: File = toml::from_str(text).map_err(|source| ConfigError::Invalid {
-        path: path.to_owned(),
-        source: Box::new(source),
-    })?;
+    let file: File = toml::from_str(text).map_err(|error| invalid(&error, text, path))?;
     Ok(file.auth)
+}
+
+/// What is wrong and in which line, without the words of that line: they may be a secret, and this goes
+/// into logs.
+fn invalid(error: &toml::de::Error, text: &str, path: &Path) -> ConfigError {
+    let message = error.message();
+    let shows_value = message.starts_with("invalid type") || message.starts_with("invalid value");
+    let told = match (message.split_once('"'), message.rsplit_once('"')) {
+        (Some((before, _)), Some((_, after))) if shows_value => {
+            format!("{}{after}", before.trim_end())
+        }
+        _ => message.to_owned(),
+    };
+    let line = error.span().map(|span| line_of(text, span.start));
+    let path = path.to_owned();
+    ConfigError::at(Place::File { path, line }, Problem::Refused(told))
+}
+
+/// The line of a byte, from 1.
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
 struct Reader<'a> {
@@ -122,11 +137,9 @@ impl Reader<'_> {
     }
 
     fn problem(&mut self, offset: usize, problem: Problem) {
-        let before = self.text.as_bytes().iter().take(offset);
-        let line = 1 + before.filter(|byte| **byte == b'\n').count();
         let place = Place::File {
             path: self.path.to_owned(),
-            line: Some(line),
+            line: Some(line_of(self.text, offset)),
         };
         self.problems.push((place, problem));
     }
