@@ -279,11 +279,15 @@ impl History {
         }
     }
 
-    /// The broker has crashed. Nobody was told that a Will is accepted: it may be lost.
-    pub fn crash(&mut self) {
+    /// The broker has crashed. Nobody was told that a Will is accepted: it may be lost. So may what
+    /// Clients have published by the listener without durability.
+    pub fn crash(&mut self, is_passing: impl Fn(usize) -> bool) {
         self.era += 1;
-        for publication in self.publications.iter_mut().filter(|it| it.will) {
-            publication.outcome = Outcome::Unknown;
+        for publication in &mut self.publications {
+            let is_promised = !publication.will && !is_passing(publication.client);
+            if !is_promised && matches!(publication.outcome, Outcome::Accepted(_)) {
+                publication.outcome = Outcome::Unknown;
+            }
         }
     }
 }

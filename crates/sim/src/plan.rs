@@ -19,6 +19,12 @@ pub const FILTERS: &[&str] = &[
 /// Filters of Shared Subscriptions; one group each.
 pub const SHARED: &[&str] = &["$share/g1/a/#", "$share/g2/+", "$share/g1/b", "$share/g3/#"];
 
+/// The listener whose Clients are promised what the broker's durability promises.
+pub const LASTING: u32 = 0;
+
+/// The listener without durability.
+pub const PASSING: u32 = 1;
+
 /// Everything about a run that does not happen in it.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -62,6 +68,8 @@ pub struct ClientPlan {
     pub role: Role,
     /// Which protocol it speaks.
     pub version: ProtocolVersion,
+    /// Which listener it comes in by: [`LASTING`] or [`PASSING`].
+    pub listener: u32,
     /// In how many of a hundred cases it connects with Clean Start.
     pub clean_percent: u64,
     /// Session Expiry Interval in seconds; in 3.x 0 means Clean Session.
@@ -122,6 +130,11 @@ impl Plan {
         let pace = rng.between(50, 600);
         let mut clients: Vec<_> = (0..peers).map(|_| peer(rng, tiny, calm, pace)).collect();
         clients.extend((0..workers).map(|_| worker(rng, tiny, calm, pace)));
+        if durability == Durability::Log && rng.percent(30) {
+            for client in &mut clients {
+                client.listener = rng.pick(&[LASTING, PASSING]);
+            }
+        }
         Plan {
             shards: rng.between(1, 4) as usize,
             placement: rng.bits(),
@@ -158,6 +171,7 @@ fn peer(rng: &mut Rng, tiny: bool, calm: bool, pace: u64) -> ClientPlan {
     ClientPlan {
         role: Role::Peer,
         version,
+        listener: LASTING,
         clean_percent: if !lasting {
             100
         } else if calm {

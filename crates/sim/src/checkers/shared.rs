@@ -73,7 +73,13 @@ fn twice(end: &End<'_>, publication: &Publication, copies: &[&Delivery]) -> Opti
         let again = |copy: &Delivery| match copy.qos {
             QoS::AtMostOnce => end.history.era > publication.era,
             QoS::AtLeastOnce => true,
-            QoS::ExactlyOnce => false,
+            // A member and a group that ended with a crash: its publisher was not answered, and has
+            // sent it again.
+            QoS::ExactlyOnce => {
+                end.history.era > publication.era
+                    && publication.transmissions > 1
+                    && end.history.sessions[copy.session].ended.is_some()
+            }
         };
         if !again(first) && !again(second) {
             return Some(format!("with {:?} went to c{one} and c{other}", first.qos));

@@ -1,6 +1,6 @@
 //! The broker's side of the world: what the process around the shards does with them.
 
-use dunlin_core::{Command, ConnectionId, Input, ShardId};
+use dunlin_core::{Command, ConnectionId, Input, Origin, ShardId};
 
 use super::World;
 use crate::network::{LinkNumber, Place};
@@ -37,6 +37,11 @@ impl World {
         );
         self.links[number].place = Place::At(to, connection);
         self.tell(to, Input::Opened { connection });
+        let origin = &Origin {
+            listener: self.clients[self.links[number].client].plan.listener,
+            ..Origin::default()
+        };
+        self.tell(to, Input::Identified { connection, origin });
         if !bytes.is_empty() {
             self.tell(
                 to,

@@ -3,7 +3,7 @@
 use super::World;
 use crate::client::{Client, Deed, Desk, Phase, Verdict};
 use crate::network::{Link, LinkNumber};
-use crate::plan::{ClientPlan, Role};
+use crate::plan::{ClientPlan, LASTING, Role};
 
 impl World {
     /// A further Client; gives its place.
@@ -169,6 +169,7 @@ impl World {
         let plan = ClientPlan {
             role: Role::Probe,
             version: dunlin_packet::ProtocolVersion::V5,
+            listener: LASTING,
             clean_percent: 100,
             session_expiry: 0,
             keep_alive: 0,

@@ -6,6 +6,7 @@ use super::seat::Seat;
 use super::{Talk, World};
 use crate::client::Phase;
 use crate::network::Place;
+use crate::plan::PASSING;
 
 impl World {
     /// Starts all shards from the log, and lets them talk until they are silent.
@@ -106,7 +107,8 @@ impl World {
             let mut sessions = seats.iter().flat_map(|seat| seat.shard.sessions());
             sessions.any(|(client_id, _)| client_id == name)
         };
-        history.crash();
+        let is_passing = |client: usize| clients[client].plan.listener == PASSING;
+        history.crash(is_passing);
         for client in clients.iter() {
             let restored = log
                 .session_of(&client.name)
@@ -117,7 +119,8 @@ impl World {
             let link = client.link.filter(|_| client.phase == Phase::Online);
             let is_lost = live.sessions.crash(*now, client.index, expiry, history);
             live.wills.crash(*now, client.index, expiry, link);
-            if is_lost && known.is_some() && plan.durability == Durability::Log {
+            let is_promised = plan.durability == Durability::Log && !is_passing(client.index);
+            if is_lost && known.is_some() && is_promised {
                 let what = format!("the durable Session of {} is lost", client.name);
                 history.violation("sessions", what);
             }

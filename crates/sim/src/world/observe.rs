@@ -5,6 +5,7 @@ use dunlin_packet::ReasonCode;
 
 use super::World;
 use crate::network::LinkNumber;
+use crate::plan::LASTING;
 
 impl World {
     /// Writes down what a shard says has happened.
@@ -74,6 +75,7 @@ impl World {
             live,
             history,
             links,
+            clients,
             now,
             ..
         } = self;
@@ -85,7 +87,7 @@ impl World {
         if known.session.is_none() {
             let session = history.begin_session(known.client);
             known.session = Some(session);
-            if expiry > 0 {
+            if expiry > 0 && clients[known.client].plan.listener == LASTING {
                 unnamed.entry(known.client).or_default().push_back(session);
             }
         }

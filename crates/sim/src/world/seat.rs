@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use dunlin_core::{
-    Access, Action, ConnectionId, Decision, Event, Grant, Input, Policy, Record, Review, Shard,
-    ShardConfig, ShardId, Timestamp,
+    Access, Action, ConnectionId, Decision, Durability, Event, Grant, Input, Policy, Record,
+    Review, Shard, ShardConfig, ShardId, Terms, Timestamp,
 };
 use dunlin_packet::{Connect, ReasonCode};
 
@@ -64,9 +64,14 @@ impl Access for Witness {
 impl Seat {
     /// Shard `number` of the broker, new.
     pub(super) fn new(plan: &Plan, number: usize) -> Self {
+        let passing = Terms {
+            durability: Durability::Memory,
+            ..Terms::default()
+        };
         let config = ShardConfig {
             limits: plan.limits.clone(),
             durability: plan.durability,
+            terms: vec![Terms::default(), passing],
             held_messages: plan.held_messages,
             ..ShardConfig::new(ShardId::new(number), plan.shards, plan.placement)
         };
