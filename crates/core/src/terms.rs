@@ -20,7 +20,8 @@ pub struct Terms {
     pub client_id_prefix: Box<str>,
     /// Where the shard has a log: whether Sessions that begin here are in it, and acknowledgements
     /// of what is published here wait for it. For others who need it, a message is in the log
-    /// nevertheless.
+    /// nevertheless. A Session that is not in the log is not there for a Client that would have it
+    /// last.
     pub durability: Durability,
 }
 

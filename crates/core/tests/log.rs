@@ -28,6 +28,22 @@ impl Broker {
         )
     }
 
+    /// Listener 1 promises nothing.
+    fn with_a_quick_listener() -> Self {
+        let mut config = ShardConfig::new(ShardId::new(0), 1, 7);
+        config.durability = Durability::Log;
+        let quick = Terms {
+            durability: Durability::Memory,
+            ..Terms::default()
+        };
+        config.terms = vec![Terms::default(), quick];
+        Broker(
+            Shard::new(config, Box::new(AllowAll)),
+            Vec::new(),
+            Vec::new(),
+        )
+    }
+
     fn tell(&mut self, input: Input<'_>) {
         self.0.handle(NOW, input);
         let mut appended = Vec::new();
@@ -277,18 +293,7 @@ fn replay_to(expiry: u32) {
 #[test]
 fn clients_of_a_listener_without_promises_do_not_wait_for_the_log() {
     let v5 = ProtocolVersion::V5;
-    let mut config = ShardConfig::new(ShardId::new(0), 1, 7);
-    config.durability = Durability::Log;
-    let quick = Terms {
-        durability: Durability::Memory,
-        ..Terms::default()
-    };
-    config.terms = vec![Terms::default(), quick];
-    let mut broker = Broker(
-        Shard::new(config, Box::new(AllowAll)),
-        Vec::new(),
-        Vec::new(),
-    );
+    let mut broker = Broker::with_a_quick_listener();
     let durable = broker.connect(1, v5, 100);
     broker.subscribe(durable, "t");
     broker.heard(durable, v5);
@@ -325,6 +330,23 @@ fn clients_of_a_listener_without_promises_do_not_wait_for_the_log() {
         2,
         "for the others"
     );
+}
+
+#[test]
+fn a_session_that_is_not_in_the_log_is_not_there_for_who_is_promised_that_it_lasts() {
+    let v5 = ProtocolVersion::V5;
+    let mut broker = Broker::with_a_quick_listener();
+    for (listener, is_present) in [(1, false), (1, true), (0, false), (0, true), (1, true)] {
+        let connection = broker.connect_by(listener, 1, v5, 100);
+        let connack = broker.heard(connection, v5).remove(0);
+        let expected = format!("session_present: {is_present}");
+        assert!(
+            connack.contains(&expected),
+            "listener {listener}: {connack}"
+        );
+        broker.subscribe(connection, "t");
+        broker.tell(Input::Lost { connection });
+    }
 }
 
 #[test]

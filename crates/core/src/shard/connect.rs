@@ -123,8 +123,11 @@ impl Shard {
         }
         let mut known = self.clients.sessions.find(client_id);
         let limits = &self.clients.limits;
-        let is_new = known.is_none() || connect.clean_start;
         let is_durable = self.promises_durability(id) && expiry_interval(connect, limits) > 0;
+        // What a Session has that is not in the log would not outlive the process: a new one will.
+        let is_to_end = |known| is_durable && !self.clients.is_recorded(known);
+        let is_clean = connect.clean_start || known.is_some_and(is_to_end);
+        let is_new = known.is_none() || is_clean;
         let no_room_in_log = is_new && is_durable && self.log_room == LogRoom::Full;
         if no_room_in_log || known.is_none() && self.clients.sessions.len() >= limits.sessions {
             let refusal = Refusal::new(ReasonCode::QuotaExceeded);
@@ -136,9 +139,7 @@ impl Shard {
             known = self.clients.sessions.find(client_id);
         }
         // [MQTT-3.1.2-4]
-        if connect.clean_start
-            && let Some(known) = known.take()
-        {
+        if is_clean && let Some(known) = known.take() {
             self.end_session(now, known);
         }
         let session_present = known.is_some();
