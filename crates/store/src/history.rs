@@ -108,11 +108,12 @@ impl<F: File> History<F> {
         self.parts.partition_point(|part| part.number < segment)
     }
 
-    /// The last segment that begins before a time.
+    /// The last segment that begins before a time, or the first of all. One without frames says
+    /// nothing.
     fn last_before(&self, time: u64) -> usize {
-        let is_before = |part: &Part<F>| first_time(&*part.file, part.number) < Some(time);
-        let after = self.parts.partition_point(is_before);
-        after.saturating_sub(1)
+        let begins = |part: &Part<F>| first_time(&*part.file, part.number);
+        let is_before = |part: &Part<F>| begins(part).is_some_and(|first| first < time);
+        self.parts.iter().rposition(is_before).unwrap_or(0)
     }
 }
 

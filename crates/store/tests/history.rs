@@ -169,3 +169,23 @@ fn who_reads_at_the_end_waits_for_what_comes() {
     assert_eq!(numbers(&hear_past(&news)), [51]);
     service.stop().expect("it stops");
 }
+
+#[test]
+fn a_segment_without_frames_hides_nothing() {
+    let disk = Disk::new(1);
+    let (mut log, _) = Log::open(disk.files(), options(None), |_| ()).expect("it opens");
+    let append = |log: &mut Log<_>, number, time| {
+        let mut frames = VecDeque::from([frame(number)]);
+        log.append(&mut frames, time).expect("room");
+        log.sync().expect("a disk");
+    };
+    for number in 1..=10 {
+        append(&mut log, number, number * 10);
+    }
+    for _ in 0..2 {
+        log.begin_checkpoint().expect("a disk");
+        log.end_checkpoint().expect("room");
+    }
+    append(&mut log, 11, 110);
+    assert_eq!(all(&log, Start::Time(90)).0, [9, 10, 11]);
+}
