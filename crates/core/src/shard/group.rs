@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dunlin_packet::{QoS, SubscriptionOptions};
 
-use super::Shard;
+use super::{LogRoom, Shard};
 use crate::counters::DropReason;
 use crate::id::SessionId;
 use crate::journal::{Durability, LogId, MessageId, Record, Told};
@@ -330,7 +330,7 @@ impl Shard {
         membership: u64,
         epoch: u32,
         sequence: u64,
-        message: Message,
+        mut message: Message,
     ) {
         let known = self
             .memberships
@@ -352,6 +352,15 @@ impl Shard {
         }));
         let retain = message.retain() && known.options.retain_as_published;
         let subscription_ids = SubscriptionIds::of(known.id);
+        let session = known.session;
+        let is_named = qos < QoS::ExactlyOnce || message.id().is_some();
+        if !is_named && self.clients.is_recorded(session) && self.log_room == LogRoom::Enough {
+            // The group had it before it was durable. The steps of QoS 2 are recorded by its name.
+            message = message.identified(self.next_message_id());
+            let message = message.clone();
+            let settlement = &mut self.clients.settlement;
+            settlement.append(|| Record::StillDue { message });
+        }
         let delivery = Delivery {
             message,
             qos,
@@ -359,7 +368,7 @@ impl Shard {
             subscription_ids,
             origin,
         };
-        self.clients.hand_over(now, known.session, delivery);
+        self.clients.hand_over(now, session, delivery);
     }
 
     /// A Session has a connection again: its memberships get credit.
