@@ -121,6 +121,38 @@ pub struct Delivery {
     pub at: Moment,
 }
 
+/// Where a replay begins.
+#[derive(Clone, Copy, Debug)]
+pub enum ReplayedFrom {
+    /// With all that there is.
+    First,
+    /// After this position.
+    After(u64),
+    /// So many seconds ago.
+    Since(u64),
+}
+
+/// A replay that a Client has asked for. Its Subscription Identifier is its place among all, from 1.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// On which connection.
+    pub link: LinkNumber,
+    /// As in SUBSCRIBE.
+    pub text: String,
+    /// The Topic Filter in that.
+    pub filter: &'static str,
+    /// Where it begins.
+    pub from: ReplayedFrom,
+    /// The virtual time of SUBSCRIBE.
+    pub asked_at: u64,
+    /// That of SUBACK.
+    pub granted_at: Option<u64>,
+    /// The Client has ended it.
+    pub ended: bool,
+    /// The positions of what came.
+    pub positions: Vec<u64>,
+}
+
 /// A promise that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -148,6 +180,8 @@ pub struct History {
     pub sessions: Vec<Session>,
     /// All that reached Clients.
     pub deliveries: Vec<Delivery>,
+    /// All replays.
+    pub replays: Vec<Replay>,
     /// Connections that their Client was told of.
     pub greeted: BTreeSet<LinkNumber>,
     /// When connections ended, for the broker.

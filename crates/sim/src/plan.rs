@@ -19,6 +19,9 @@ pub const FILTERS: &[&str] = &[
 /// Filters of Shared Subscriptions; one group each.
 pub const SHARED: &[&str] = &["$share/g1/a/#", "$share/g2/+", "$share/g1/b", "$share/g3/#"];
 
+/// Topic Filters of Clients that read the log again.
+pub const READ_FILTERS: &[&str] = &["#", "a/#", "+", "a/b", "+/b/#"];
+
 /// The listener whose Clients are promised what the broker's durability promises.
 pub const LASTING: u32 = 0;
 
@@ -38,6 +41,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Messages of a queue that are held in memory, if there is a log.
     pub held_messages: usize,
+    /// Topic Filters of the messages that are kept to be read again.
+    pub replayable: Vec<String>,
     /// Whether these are so low that messages may be dropped.
     pub tiny: bool,
     /// All Clients.
@@ -57,6 +62,8 @@ pub enum Role {
     Peer,
     /// Is a member of Shared Subscriptions, and nothing else.
     Worker,
+    /// Reads the log again, and does nothing else.
+    Reader,
     /// Joins when all is over, to see what is retained.
     Probe,
 }
@@ -135,7 +142,17 @@ impl Plan {
                 client.listener = rng.pick(&[LASTING, PASSING]);
             }
         }
+        let is_read = durability == Durability::Log && rng.percent(30);
+        let readers = if is_read { rng.between(1, 2) } else { 0 };
+        clients.extend((0..readers).map(|_| reader(rng, tiny, calm, pace)));
+        let kept: &[&[&str]] = if is_read {
+            &[&["#"], &["a/#", "b"]]
+        } else {
+            &[&[]]
+        };
+        let replayable = rng.pick(kept).iter().map(|filter| (*filter).to_owned());
         Plan {
+            replayable: replayable.collect(),
             shards: rng.between(1, 4) as usize,
             placement: rng.bits(),
             durability,
@@ -207,6 +224,18 @@ fn worker(rng: &mut Rng, tiny: bool, calm: bool, pace: u64) -> ClientPlan {
     };
     plan.shared_qos = if rng.percent(85) { 2 } else { 0 };
     plan
+}
+
+fn reader(rng: &mut Rng, tiny: bool, calm: bool, pace: u64) -> ClientPlan {
+    ClientPlan {
+        role: Role::Reader,
+        version: ProtocolVersion::V5,
+        // What is left of the last connection would come on the next one.
+        clean_percent: 100,
+        session_expiry: rng.pick(&[0, u32::MAX]),
+        will_percent: 0,
+        ..peer(rng, tiny, calm, pace)
+    }
 }
 
 fn calm_faults() -> Faults {

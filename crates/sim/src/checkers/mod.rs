@@ -7,6 +7,7 @@ pub mod bounds;
 pub mod duplicates;
 pub mod loss;
 pub mod order;
+pub mod replays;
 pub mod retained;
 pub mod sessions;
 pub mod shared;
@@ -43,6 +44,8 @@ pub struct End<'a> {
     pub dropped: u64,
     /// All connections.
     pub links: &'a [Link],
+    /// What the log has to be read again, in its order.
+    pub kept: Vec<replays::Kept>,
 }
 
 impl End<'_> {
@@ -71,6 +74,7 @@ pub fn check(end: &End<'_>) -> Vec<Violation> {
         ("duplicates", duplicates::check),
         ("order", order::check),
         ("retained", retained::check),
+        ("replays", replays::check),
         ("shared", shared::check),
         ("accounts", accounts::check),
         ("sessions", sessions::check),

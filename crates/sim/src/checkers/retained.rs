@@ -8,7 +8,7 @@ use dunlin_packet::{QoS, RetainHandling};
 
 use super::End;
 use crate::history::{Delivery, Grant, Moment, Outcome, Publication, PublicationNumber, Session};
-use crate::plan::{FILTERS, Role};
+use crate::plan::{FILTERS, PASSING, Role};
 
 /// What is kept wrongly, or wrongly sent.
 pub fn check(end: &End<'_>) -> Vec<String> {
@@ -60,7 +60,7 @@ fn candidates(end: &End<'_>, topic: &str) -> Vec<Option<PublicationNumber>> {
     };
     let is_last = |(number, it): &(usize, &Publication)| {
         it.outcome != Outcome::Refused
-            && !publications().any(|(other, after)| comes_after((other, after), (*number, it)))
+            && !publications().any(|(other, after)| comes_after(end, (other, after), (*number, it)))
     };
     let value = |(number, it): (usize, &Publication)| (it.size > 0).then_some(number);
     let mut candidates: Vec<_> = publications().filter(is_last).map(value).collect();
@@ -72,7 +72,11 @@ fn candidates(end: &End<'_>, topic: &str) -> Vec<Option<PublicationNumber>> {
 }
 
 /// Whether one message was certainly accepted after another.
+///
+/// By the listener without durability, an answer says nothing about what others publish after it: it
+/// does not wait for other shards.
 fn comes_after(
+    end: &End<'_>,
     (number, after): (usize, &Publication),
     (other, before): (usize, &Publication),
 ) -> bool {
@@ -81,7 +85,10 @@ fn comes_after(
     }
     let again = before.qos == QoS::AtLeastOnce && before.transmissions > 1;
     let own = after.client == before.client && number > other && !again && !before.will;
-    let answered = matches!(before.outcome, Outcome::Accepted(at) if at < after.sent);
+    let client = end.plan.clients.get(before.client);
+    let is_passing = client.is_some_and(|client| client.listener == PASSING);
+    let answered =
+        matches!(before.outcome, Outcome::Accepted(at) if at < after.sent) && !is_passing;
     number != other && (own || answered)
 }
 
@@ -150,7 +157,11 @@ fn followed(end: &End<'_>, topic: &str, kept: Option<PublicationNumber>, found: 
             grant.from
         };
         let last = last_of(end, place, topic, since);
-        if last != kept {
+        // An empty payload has no number: whether it came before cannot be told.
+        let is_unclear = |it: &Delivery| {
+            it.session == place && it.topic == topic && it.dup && it.publication.is_none()
+        };
+        if last != kept && !end.history.deliveries.iter().any(is_unclear) {
             let client = session.client;
             found.push(format!(
                 "c{client} ended with {last:?} of {topic}, kept is {kept:?}"

@@ -1,6 +1,7 @@
 //! A model Client of 3.1, 3.1.1 or 5.0, as correct as the specification wants it: it keeps its side
 //! of QoS 1 and 2 over reconnects, and writes down what it sends and gets.
 
+mod read;
 mod receive;
 mod script;
 mod send;
@@ -108,6 +109,8 @@ pub struct Client {
     must_start_clean: bool,
     /// How many Wills it has made.
     wills: usize,
+    /// How far it has read the log.
+    position: Option<u64>,
     memory: Memory,
     wire: Wire,
 }
@@ -193,6 +196,7 @@ impl Client {
             draining: false,
             must_start_clean: false,
             wills: 0,
+            position: None,
             memory: Memory::new(),
             wire: Wire::default(),
         }

@@ -152,6 +152,10 @@ impl Client {
         }
         for ((filter, mut options, wished), reason) in wanted.into_iter().zip(suback.reasons) {
             if let (Ok(granted), Some(session)) = (QoS::try_from(*reason), desk.session) {
+                if filter.starts_with("$replay/") {
+                    self.replay_granted(desk, &filter);
+                    continue;
+                }
                 options.qos = granted;
                 self.memory.filters.insert(filter.clone());
                 desk.history.grant(session, filter, options, wished);
@@ -200,7 +204,8 @@ impl Client {
                 return self.bad(desk, format!("more than {allowed} messages unacknowledged"));
             }
         }
-        if let (false, Some(session)) = (repeated, desk.session) {
+        let is_replayed = self.note_replayed(desk, &publish);
+        if let (false, Some(session)) = (repeated || is_replayed, desk.session) {
             let at = desk.history.moment();
             desk.history.deliveries.push(Delivery {
                 session,
@@ -255,7 +260,8 @@ impl Client {
         };
         let properties = publish.properties;
         let left = properties.message_expiry_interval();
-        let tag = properties.user_properties().next();
+        let mut tags = properties.user_properties();
+        let tag = tags.find(|(name, _)| !name.starts_with("log-"));
         if original.topic != topic {
             Some(format!("m{number} on {topic}"))
         } else if publish.payload != payload(number, original.size) {

@@ -44,9 +44,15 @@ impl Client {
         if let Some(deed) = self.mischief(desk.rng, faults) {
             return deed;
         }
-        let is_worker = self.plan.role == Role::Worker;
+        if self.plan.role == Role::Reader && desk.rng.percent(60) {
+            self.read_again(desk);
+            return Deed::Nothing;
+        }
+        let is_worker = self.plan.role != Role::Peer;
         let publishing = if is_worker { 0 } else { 60 };
-        let subscribing = if self.memory.filters.is_empty() {
+        let subscribing = if self.plan.role == Role::Reader {
+            0
+        } else if self.memory.filters.is_empty() {
             40
         } else {
             10

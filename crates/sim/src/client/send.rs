@@ -254,7 +254,7 @@ impl Client {
         Some((alias, false))
     }
 
-    fn free_id(&mut self) -> PacketId {
+    pub(super) fn free_id(&mut self) -> PacketId {
         loop {
             let id = self.memory.next_id;
             self.memory.next_id = id.next();

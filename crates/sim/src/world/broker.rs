@@ -96,6 +96,8 @@ impl World {
     pub(super) fn due(&mut self, seat: usize) {
         self.trace.log(self.now, format_args!("shard {seat}: due"));
         self.tell(seat, Input::Due);
+        // Work that is due at once may need what this has put out to be taken.
+        self.seats[seat].turn_at = Some(self.now);
     }
 
     pub(super) fn hear(&mut self, from: usize, to: usize) {
@@ -141,6 +143,7 @@ impl World {
             let at = self.now + self.delay();
             self.reads.push((seat, reader, messages, at));
         }
+        self.take_replays(seat);
         let mut dirty = Vec::new();
         self.seats[seat].shard.take_dirty(&mut dirty);
         for connection in dirty {
@@ -171,6 +174,48 @@ impl World {
             .log(self.now, format_args!("shard {seat}: reads {messages:?}"));
         let messages = &mut messages;
         self.tell(seat, Input::Read { reader, messages });
+    }
+
+    fn take_replays(&mut self, seat: usize) {
+        let (mut begun, mut ended) = (Vec::new(), Vec::new());
+        let shard = &mut self.seats[seat].shard;
+        shard.take_replay_reads(&mut begun);
+        shard.take_ended_replays(&mut ended);
+        for (reader, start) in begun {
+            let at = self.now + self.delay();
+            self.replays.push((seat, reader, start, Some(at)));
+        }
+        self.replays
+            .retain(|(of, reader, ..)| *of != seat || !ended.contains(reader));
+    }
+
+    /// A replay is read on, if there is something new.
+    pub(super) fn replay(&mut self, replay: usize) {
+        let (seat, reader, start, _) = self.replays[replay];
+        let Some((mut messages, next)) = self.log.replay(start) else {
+            self.replays[replay].3 = None;
+            return;
+        };
+        self.replays.remove(replay);
+        self.trace
+            .log(self.now, format_args!("shard {seat}: replays {messages:?}"));
+        let messages = &mut messages;
+        self.tell(
+            seat,
+            Input::Replay {
+                reader,
+                messages,
+                next,
+            },
+        );
+    }
+
+    /// There may be something new for replays that wait.
+    pub(super) fn wake_replays(&mut self) {
+        let at = self.now + self.delay();
+        for (.., wakes_at) in &mut self.replays {
+            wakes_at.get_or_insert(at);
+        }
     }
 
     pub(super) fn write_again(&mut self, number: LinkNumber) {

@@ -75,6 +75,7 @@ impl World {
         self.log.crash(&mut self.rng);
         self.disk_full_until = self.disk_full_until.map(|_| self.now);
         self.reads.clear();
+        self.replays.clear();
         if self.rng.percent(30) {
             self.plan.shards = self.rng.between(1, 4) as usize;
         }

@@ -28,6 +28,7 @@ impl World {
                     self.tell(seat, Input::Committed { records });
                 }
                 self.look_for_room();
+                self.wake_replays();
             }
             Err(Failed) => self.crash(),
         }

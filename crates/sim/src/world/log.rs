@@ -8,10 +8,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use dunlin_core::{LogId, LogRoom, Message, MessageId, Record};
+use dunlin_core::{LogId, LogRoom, Message, MessageId, Record, ReplayStart, Replayed, Timestamp};
 use dunlin_store::files::simulated::{Disk, SimulatedFiles};
-use dunlin_store::{Error, Frame, Key, Options, Recovery};
+use dunlin_store::{Commit, Error, Frame, Key, Options, Position, Recovery, Retention, Start};
 
+use crate::checkers::replays::Kept;
 use crate::rng::Rng;
 
 type Store = dunlin_store::Log<SimulatedFiles>;
@@ -37,6 +38,8 @@ pub(super) struct Log {
     is_cleaning: bool,
     /// Something failed for lack of room, and is to be tried again.
     is_stuck: bool,
+    /// Whether all messages stay, to be read again.
+    keeps: bool,
     /// Files in which a bit was flipped. A second one in the same frame would be too much.
     flipped: BTreeSet<String>,
     /// Frames with a flipped bit that were put right, by earlier processes and at the start.
@@ -69,7 +72,7 @@ pub(super) struct Failed;
 
 impl Log {
     /// A log on an empty disk, to be opened.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, keeps: bool) -> Self {
         Log {
             disk: Disk::new(seed),
             store: None,
@@ -79,6 +82,7 @@ impl Log {
             checkpoint: None,
             is_cleaning: false,
             is_stuck: false,
+            keeps,
             flipped: BTreeSet::new(),
             mended: 0,
             room: LogRoom::Enough,
@@ -99,7 +103,7 @@ impl Log {
         loop {
             let mut records = Vec::new();
             let mut wrong = None;
-            let opened = Store::open(self.disk.files(), options(), |entry| {
+            let opened = Store::open(self.disk.files(), self.options(), |entry| {
                 let key = entry.key.map(|key| MessageId::from_u64(key.get()));
                 match Record::decode(key, entry.content) {
                     Ok(record) => records.push(record),
@@ -135,7 +139,7 @@ impl Log {
             disk: self.disk.clone(),
             flipped: std::mem::take(&mut self.flipped),
             mended: self.mended(),
-            ..Log::new(0)
+            ..Log::new(0, self.keeps)
         };
         self.disk.fail_sync_at(u64::MAX);
         if self.disk.is_down() || rng.percent(70) {
@@ -231,6 +235,51 @@ impl Log {
         let records = self.waiting.iter().flat_map(|batch| &batch.records);
         let mut messages = records.filter_map(Record::message);
         messages.find(|message| message.id() == id).cloned()
+    }
+
+    /// The next messages for a replay, and where to go on; none if there is nothing new.
+    pub(super) fn replay(&self, start: ReplayStart) -> Option<(Vec<Replayed>, u64)> {
+        let start = match start {
+            ReplayStart::First => Start::First,
+            ReplayStart::Time(time) => Start::Time(EPOCH + time.as_millis()),
+            ReplayStart::After(position) => Start::After(Position::from_number(position)),
+            ReplayStart::Cursor(next) => Start::Cursor(Position::from_number(next)),
+        };
+        let past = self.store.as_ref()?.history(start, Commit::Fsync)?.run();
+        let message = |(position, time, key, content): (Position, u64, Key, &[u8])| {
+            let id = MessageId::from_u64(key.get());
+            match Record::decode(Some(id), content).ok()? {
+                Record::Message { message, .. } | Record::Retained { message, .. } => {
+                    Some(Replayed {
+                        position: position.get(),
+                        at: Timestamp::from_millis(time - EPOCH),
+                        message,
+                    })
+                }
+                _ => None,
+            }
+        };
+        Some((past.iter().filter_map(message).collect(), past.next.get()))
+    }
+
+    /// All messages in the log, if they are kept.
+    pub(super) fn kept(&self) -> Vec<Kept> {
+        let (mut kept, mut start) = (Vec::new(), ReplayStart::First);
+        while let Some((messages, next)) = self.replay(start).filter(|_| self.keeps) {
+            kept.extend(messages.iter().map(|replayed| {
+                let message = &replayed.message;
+                let number = message.payload().first_chunk::<4>();
+                Kept {
+                    position: replayed.position,
+                    at: replayed.at.as_millis(),
+                    topic: message.topic().to_owned(),
+                    publication: number.map(|number| u32::from_be_bytes(*number) as usize),
+                    expires: message.expires_at() != Timestamp::NEVER,
+                }
+            }));
+            start = ReplayStart::Cursor(next);
+        }
+        kept
     }
 
     /// A checkpoint begins, if none is underway. True: all shards are to be told.
@@ -331,6 +380,19 @@ impl Log {
         self.store.as_mut().expect("it is open while shards live")
     }
 
+    fn options(&self) -> Options {
+        let retention = Retention {
+            age: u64::MAX,
+            size: u64::MAX,
+        };
+        Options {
+            segment: SEGMENT,
+            reserve: 3 * u64::from(SEGMENT),
+            retention: self.keeps.then_some(retention),
+            ..Options::default()
+        }
+    }
+
     /// Passes a result on; `None` if it is to be tried again.
     fn forgive<T>(&mut self, result: Result<T, Error>) -> Result<Option<T>, Failed> {
         let is_poisoned = self.store().is_poisoned();
@@ -391,14 +453,6 @@ impl Log {
             }
         }
         last
-    }
-}
-
-fn options() -> Options {
-    Options {
-        segment: SEGMENT,
-        reserve: 3 * u64::from(SEGMENT),
-        ..Options::default()
     }
 }
 

@@ -14,7 +14,7 @@ mod seat;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use dunlin_core::{LogId, MessageId, PeerMessage, Reader};
+use dunlin_core::{LogId, MessageId, PeerMessage, Reader, ReplayStart};
 
 use crate::Outcome;
 use crate::checkers::{self, End, Live};
@@ -58,6 +58,8 @@ pub struct World {
     disk_full_until: Option<u64>,
     /// Messages that shards wait for: which shard, for whom, which, and when they are read.
     reads: Vec<(usize, Reader, Vec<MessageId>, u64)>,
+    /// Replays that want to be read on, and when they are; the others wait for something new.
+    replays: Vec<(usize, Reader, ReplayStart, Option<u64>)>,
     draining: bool,
     events: u64,
     /// What shards dropped before they crashed.
@@ -98,6 +100,8 @@ enum Step {
     Flip,
     /// What a shard wants to read is read.
     Read(usize),
+    /// A replay is read on.
+    Replay(usize),
     /// Old parts of the log are to become free.
     Checkpoint,
     /// A shard's deadline has come.
@@ -124,11 +128,12 @@ impl World {
             links: Vec::new(),
             clients: Vec::new(),
             live: Live::default(),
-            log: Log::new(seed),
+            log: Log::new(seed, !plan.replayable.is_empty()),
             unnamed: BTreeMap::new(),
             named: BTreeMap::new(),
             disk_full_until: None,
             reads: Vec::new(),
+            replays: Vec::new(),
             draining: false,
             events: 0,
             dropped: 0,
@@ -160,6 +165,7 @@ impl World {
                 shards: self.seats.iter().map(|seat| &seat.shard).collect(),
                 dropped: self.dropped,
                 links: &self.links,
+                kept: self.log.kept(),
             };
             let violations = checkers::check(&end);
             self.history.violations.extend(violations);
@@ -237,6 +243,7 @@ impl World {
         self.talks.iter().all(|talk| talk.messages.is_empty())
             && !self.log.is_pending()
             && self.reads.is_empty()
+            && self.replays.iter().all(|(.., at)| at.is_none())
             && !self.seats.iter().any(due)
             && !used.any(underway)
             && !self.links.iter().any(moving)
@@ -311,6 +318,11 @@ impl World {
         for (n, (.., at)) in self.reads.iter().enumerate() {
             each(Step::Read(n), *at);
         }
+        for (n, (.., at)) in self.replays.iter().enumerate() {
+            if let Some(at) = at {
+                each(Step::Replay(n), *at);
+            }
+        }
         if let Some(&at) = self.plan.faults.checkpoints.first() {
             each(Step::Checkpoint, at);
         }
@@ -335,6 +347,7 @@ impl World {
             Step::Room => self.change_room(),
             Step::Flip => self.flip(),
             Step::Read(read) => self.read(read),
+            Step::Replay(replay) => self.replay(replay),
             Step::Checkpoint => {
                 self.plan.faults.checkpoints.remove(0);
                 self.checkpoint();

@@ -72,6 +72,7 @@ impl Seat {
             limits: plan.limits.clone(),
             durability: plan.durability,
             terms: vec![Terms::default(), passing],
+            replayable: plan.replayable.clone(),
             held_messages: plan.held_messages,
             ..ShardConfig::new(ShardId::new(number), plan.shards, plan.placement)
         };
