@@ -161,7 +161,13 @@ fn followed(end: &End<'_>, topic: &str, kept: Option<PublicationNumber>, found: 
         let is_unclear = |it: &Delivery| {
             it.session == place && it.topic == topic && it.dup && it.publication.is_none()
         };
-        if last != kept && !end.history.deliveries.iter().any(is_unclear) {
+        // One that an earlier subscription has brought may have waited in the queue until now.
+        let is_late = last.is_some_and(|number| {
+            let before = |it: &Grant| it.from < grant.wished && it.matches(topic);
+            end.history.publications[number].sent < grant.wished
+                && session.grants.iter().any(before)
+        });
+        if last != kept && !is_late && !end.history.deliveries.iter().any(is_unclear) {
             let client = session.client;
             found.push(format!(
                 "c{client} ended with {last:?} of {topic}, kept is {kept:?}"
