@@ -176,10 +176,12 @@ fn a_flood_of_handshakes_is_borne() {
 fn a_flood_of_nonsense_in_tls_is_borne() {
     const FLOOD: usize = 2000;
     let authority = Authority::new("nonsense");
-    let broker = Broker::start_quiet(&authority.keys());
+    let limits = "[limits]\nconnect_timeout = 2\n";
+    let broker = Broker::start_quiet(&format!("{}{limits}", authority.keys()));
     let mut others = WellBehaved::start(&broker);
     let config = authority.trusting();
     let hello = client_hello(&config);
+    let mut flood = Vec::with_capacity(FLOOD);
     for n in 0..FLOOD {
         let mut sent = match n % 4 {
             // A record of the handshake with something else in it.
@@ -195,21 +197,16 @@ fn a_flood_of_nonsense_in_tls_is_borne() {
         }
         let mut stream = open(&broker);
         stream.write_all(&sent).expect("the broker reads");
-        if n % 4 != 2 {
-            let mut answer = Vec::new();
-            let _ = stream.read_to_end(&mut answer);
-            let first = if n % 4 == 3 { 0x16 } else { 0x15 };
-            // Nothing, an alert, or what the hello has earned.
-            assert!(
-                answer.first().is_none_or(|it| *it == first),
-                "{n}: {answer:02x?}"
-            );
-        }
+        flood.push(stream);
         if n % 100 == 0 {
             others.exchange();
         }
     }
     connect(&broker, &config);
+    for stream in &mut flood {
+        // Closed in order, or reset, as not all was read.
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
     others.exchange();
     broker.assert_memory_below(100 << 20);
 }

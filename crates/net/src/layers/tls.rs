@@ -94,10 +94,12 @@ impl Tls {
                 }
             }
         }
-        let outcome = self.take_records(input, plain, out);
+        let mut start = 0;
+        let outcome = self.take_records(input, &mut start, plain, out);
         if outcome.is_err() {
             self.has_failed = true;
-            let alert = self.connection.process_tls_records(&mut []);
+            // The library may remember places in what has failed, too.
+            let alert = self.connection.process_tls_records(&mut input[start..]);
             if let Ok(ConnectionState::EncodeTlsData(mut data)) = alert.state {
                 append(out, |room| data.encode(room).ok());
             }
@@ -108,15 +110,15 @@ impl Tls {
     fn take_records(
         &mut self,
         input: &mut [u8],
+        start: &mut usize,
         plain: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> Result<Progress, TlsFailure> {
-        let mut start = 0;
         let is_authority = matches!(self.authority, Authority::Yes);
         loop {
             let UnbufferedStatus {
                 mut discard, state, ..
-            } = self.connection.process_tls_records(&mut input[start..]);
+            } = self.connection.process_tls_records(&mut input[*start..]);
             let wants_more = match state.map_err(TlsFailure::Library)? {
                 // It has come to look, and nobody has judged who it is.
                 ConnectionState::ReadTraffic(_) if is_authority => return Ok(Progress::Closed),
@@ -142,9 +144,9 @@ impl Tls {
                 // Nothing whole is left. (Early data is not offered.)
                 _ => true,
             };
-            start += discard;
+            *start += discard;
             if wants_more {
-                return self.keep(&input[start..]);
+                return self.keep(&input[*start..]);
             }
         }
     }
