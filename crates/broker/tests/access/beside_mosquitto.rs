@@ -352,7 +352,8 @@ fn life(server: &Server) -> Vec<String> {
         },
     );
     again.subscribe("home/+");
-    seen.push(format!("{:?}", again.topics_until_now()));
+    // Retained Messages of another shard may come after the answer to a PINGREQ.
+    seen.push(again.next_topic());
     seen
 }
 
