@@ -76,8 +76,9 @@ pub struct Limits {
     pub group_messages: usize,
     /// Bytes that wait in one Shared Subscription; as above.
     pub group_bytes: usize,
-    /// Bytes of all messages that wait in the Sessions of this shard. At the bound, a message that
-    /// would have to wait is dropped.
+    /// Bytes of memory of all messages that wait in the Sessions of this shard; and those of its
+    /// Shared Subscriptions may be as many again. At the bound, a message that would have to wait is
+    /// dropped.
     pub waiting_bytes: usize,
     /// Bytes of incomplete packets of all Clients of this shard. Above it, the connection with the
     /// largest is closed with Quota exceeded (0x97).

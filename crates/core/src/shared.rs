@@ -11,6 +11,7 @@ use std::sync::Arc;
 use dunlin_packet::{QoS, SubscriptionOptions};
 use foldhash::fast::FixedState;
 
+use crate::counters::DropReason;
 use crate::id::ShardId;
 use crate::journal::{Durability, LogId, MessageId, Record};
 use crate::limits::Limits;
@@ -54,8 +55,8 @@ pub(crate) enum Offered {
     Queued,
     /// It waits; the queue was full, and its first message, of QoS 0, is given up.
     Displaced,
-    /// The queue is full: it is given up.
-    Full,
+    /// It is given up, as its queue or all queues together are full.
+    Full(DropReason),
     /// QoS 0, and no member has a connection.
     NobodyThere,
 }
@@ -70,6 +71,8 @@ pub(crate) struct Groups {
     free: Vec<GroupId>,
     by_name: HashMap<Arc<str>, GroupId, FixedState>,
     members: HashMap<MemberKey, GroupId, FixedState>,
+    /// Bytes that all queues take of memory.
+    memory_bytes: usize,
     /// See [`ShardConfig::held_messages`](crate::ShardConfig::held_messages).
     held_messages: usize,
 }
@@ -86,7 +89,7 @@ struct Group {
     queue: BTreeMap<u64, Waiting>,
     /// Messages are being read back.
     reading: bool,
-    queued_bytes: usize,
+    queued: QueuedBytes,
     /// Of what waits in the queue.
     expiry: Expiry,
     held_messages: usize,
@@ -135,6 +138,27 @@ impl Due {
     }
 }
 
+/// The bytes of what waits in a group.
+#[derive(Default)]
+struct QueuedBytes {
+    /// Wherever it is.
+    all: usize,
+    /// Those that it takes of memory.
+    memory: usize,
+}
+
+impl QueuedBytes {
+    fn add(&mut self, waiting: &Waiting) {
+        self.all += waiting.size();
+        self.memory += waiting.memory();
+    }
+
+    fn remove(&mut self, waiting: &Waiting) {
+        self.all -= waiting.size();
+        self.memory -= waiting.memory();
+    }
+}
+
 /// A message that waits in a group.
 enum Waiting {
     Whole(Message),
@@ -146,6 +170,14 @@ impl Waiting {
         match self {
             Waiting::Whole(message) => message.size(),
             Waiting::Parked(due) => due.size as usize,
+        }
+    }
+
+    /// Bytes that it takes of memory.
+    fn memory(&self) -> usize {
+        match self {
+            Waiting::Whole(message) => message.size(),
+            Waiting::Parked(_) => size_of::<(u64, Waiting)>(),
         }
     }
 
@@ -220,8 +252,23 @@ impl Groups {
             free: Vec::new(),
             by_name,
             members: HashMap::default(),
+            memory_bytes: 0,
             held_messages,
         }
+    }
+
+    /// Bytes that all queues take of memory.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    /// Changes a group, if it is there, and keeps the account of its memory.
+    fn change<T>(&mut self, id: GroupId, change: impl FnOnce(&mut Group) -> T) -> Option<T> {
+        let group = self.slots.get_mut(id.0 as usize)?.as_mut()?;
+        let before = group.queued.memory;
+        let result = change(group);
+        self.memory_bytes = self.memory_bytes + group.queued.memory - before;
+        Some(result)
     }
 
     /// Adds a member, and the group if it is the first.
@@ -258,12 +305,13 @@ impl Groups {
         queue: impl IntoIterator<Item = Due>,
     ) -> GroupId {
         let id = self.add(name);
-        let group = self.group_mut(id);
-        group.log_id = log_id;
-        for due in queue {
-            let sequence = group.next_sequence();
-            group.enqueue(sequence, Waiting::Parked(due));
-        }
+        self.change(id, |group| {
+            group.log_id = log_id;
+            for due in queue {
+                let sequence = group.next_sequence();
+                group.enqueue(sequence, Waiting::Parked(due));
+            }
+        });
         id
     }
 
@@ -346,9 +394,7 @@ impl Groups {
 
     /// Gives up what has expired in a group while it waited.
     pub(crate) fn expire(&mut self, now: Timestamp, id: GroupId, handouts: &mut Handouts) {
-        if let Some(group) = self.get_mut(id) {
-            group.expire(now, handouts);
-        }
+        self.change(id, |group| group.expire(now, handouts));
     }
 
     /// When something of a group expires.
@@ -373,35 +419,12 @@ impl Groups {
         messages: Vec<(MessageId, Option<Message>)>,
         handouts: &mut Handouts,
     ) -> usize {
-        let Some(group) = self.get_mut(id) else {
-            return 0;
+        let read = |group: &mut Group| {
+            let lost = group.read(messages, handouts);
+            group.hand_out(now, id, handouts);
+            lost
         };
-        group.reading = false;
-        let mut lost = 0;
-        let mut places = group.queue.iter_mut();
-        let mut found = Vec::new();
-        for (wanted, message) in messages {
-            let is_it = |(_, waiting): &(&u64, &mut Waiting)| matches!(waiting, Waiting::Parked(due) if due.message == wanted);
-            match (places.find(is_it), message) {
-                (Some((sequence, _)), Some(message)) => found.push((*sequence, message)),
-                (Some((sequence, _)), None) => {
-                    lost += 1;
-                    handouts.done.push((group.log_id, wanted));
-                    found.push((*sequence, Message::absent(MessageId::NONE)));
-                }
-                (None, _) => break,
-            }
-        }
-        for (sequence, message) in found {
-            if let Some(waiting) = group.queue.remove(&sequence) {
-                group.queued_bytes -= waiting.size();
-                if !message.is_absent() {
-                    group.enqueue(sequence, Waiting::Whole(message));
-                }
-            }
-        }
-        group.hand_out(now, id, handouts);
-        lost
+        self.change(id, read).unwrap_or(0)
     }
 
     fn add(&mut self, name: &Arc<str>) -> GroupId {
@@ -417,7 +440,7 @@ impl Groups {
             ready: VecDeque::new(),
             queue: BTreeMap::new(),
             reading: false,
-            queued_bytes: 0,
+            queued: QueuedBytes::default(),
             expiry: Expiry::default(),
             held_messages: self.held_messages,
             handed_out: BTreeMap::new(),
@@ -433,14 +456,18 @@ impl Groups {
             .expect("a named group exists")
     }
 
-    fn group_of(&mut self, member: MemberKey) -> Option<(GroupId, &mut Group)> {
-        let id = *self.members.get(&member)?;
-        Some((id, self.group_mut(id)))
+    /// Changes the group of a member, if it is one, and keeps the account of its memory.
+    fn change_group_of(&mut self, member: MemberKey, change: impl FnOnce(GroupId, &mut Group)) {
+        if let Some(id) = self.of_member(member) {
+            self.change(id, |group| change(id, group));
+        }
     }
 
     /// A message reaches a group.
     pub(crate) fn offer(&mut self, id: GroupId, message: &Message, limits: &Limits) -> Offered {
-        self.group_mut(id).offer(message, limits)
+        let room = limits.waiting_bytes.saturating_sub(self.memory_bytes);
+        self.change(id, |group| group.offer(message, limits, room))
+            .expect("a group that was found exists")
     }
 
     /// A member can take some messages more; `handouts` gets those that waited for that.
@@ -452,13 +479,13 @@ impl Groups {
         credit: u32,
         handouts: &mut Handouts,
     ) {
-        if let Some((id, group)) = self.group_of(member) {
+        self.change_group_of(member, |id, group| {
             if let Some(known) = group.members.get_mut(&member) {
                 (known.connected, known.epoch) = (true, epoch);
             }
             group.give_credit(member, credit);
             group.hand_out(now, id, handouts);
-        }
+        });
     }
 
     /// A delivery to a member has ended.
@@ -469,7 +496,7 @@ impl Groups {
         sequence: u64,
         handouts: &mut Handouts,
     ) {
-        if let Some((id, group)) = self.group_of(member) {
+        self.change_group_of(member, |id, group| {
             if let Some((_, message)) = group.handed_out.remove(&sequence) {
                 handouts.done.push((group.log_id, message.id()));
             }
@@ -481,7 +508,7 @@ impl Groups {
                 group.give_credit(member, 1);
             }
             group.hand_out(now, id, handouts);
-        }
+        });
     }
 
     /// A member has lost its connection; what it was handed goes back but for what it keeps.
@@ -492,7 +519,7 @@ impl Groups {
         kept: &[u64],
         handouts: &mut Handouts,
     ) {
-        if let Some((id, group)) = self.group_of(member) {
+        self.change_group_of(member, |id, group| {
             if let Some(known) = group.members.get_mut(&member) {
                 *known = Member {
                     durability: known.durability,
@@ -502,7 +529,7 @@ impl Groups {
             group.ready.retain(|other| *other != member);
             group.take_back(member, kept);
             group.hand_out(now, id, handouts);
-        }
+        });
     }
 
     /// A member leaves; what it was handed goes back but for what it keeps, which is done for the
@@ -539,6 +566,7 @@ impl Groups {
         if group.members.is_empty() {
             left.log_id = group.log_id;
             left.ended = Some(group.queue.len());
+            self.memory_bytes -= std::mem::take(&mut group.queued.memory);
             self.by_name.remove(&left.name);
             self.slots[id.0 as usize] = None;
             self.free.push(id);
@@ -570,7 +598,41 @@ pub(crate) struct Handouts {
 }
 
 impl Group {
-    fn offer(&mut self, message: &Message, limits: &Limits) -> Offered {
+    /// Puts messages that have been read in their places. Gives how many are lost.
+    fn read(
+        &mut self,
+        messages: Vec<(MessageId, Option<Message>)>,
+        handouts: &mut Handouts,
+    ) -> usize {
+        self.reading = false;
+        let mut lost = 0;
+        let mut places = self.queue.iter_mut();
+        let mut found = Vec::new();
+        for (wanted, message) in messages {
+            let is_it = |(_, waiting): &(&u64, &mut Waiting)| matches!(waiting, Waiting::Parked(due) if due.message == wanted);
+            match (places.find(is_it), message) {
+                (Some((sequence, _)), Some(message)) => found.push((*sequence, message)),
+                (Some((sequence, _)), None) => {
+                    lost += 1;
+                    handouts.done.push((self.log_id, wanted));
+                    found.push((*sequence, Message::absent(MessageId::NONE)));
+                }
+                (None, _) => break,
+            }
+        }
+        for (sequence, message) in found {
+            if let Some(waiting) = self.queue.remove(&sequence) {
+                self.queued.remove(&waiting);
+                if !message.is_absent() {
+                    self.enqueue(sequence, Waiting::Whole(message));
+                }
+            }
+        }
+        lost
+    }
+
+    /// A message reaches the group. All groups together have `room` bytes of memory left.
+    fn offer(&mut self, message: &Message, limits: &Limits, room: usize) -> Offered {
         if self.queue.is_empty()
             && let Some(member) = self.take_credit()
         {
@@ -581,23 +643,37 @@ impl Group {
         if message.qos() == QoS::AtMostOnce && !there {
             return Offered::NobodyThere;
         }
-        let full = self.queue.len() >= limits.group_messages
-            || self.queued_bytes + message.size() > limits.group_bytes;
-        if full {
-            let oldest = self.queue.first_entry();
-            match oldest.filter(|oldest| oldest.get().is_qos0()) {
-                Some(oldest) => self.queued_bytes -= oldest.remove().size(),
-                None => return Offered::Full,
-            }
-        }
-        let sequence = self.next_sequence();
         let is_logged = self.log_id.is_some() && message.is_due_durably();
         let waiting = match is_logged && (!there || self.queue.len() >= self.held_messages) {
             true => Waiting::Parked(Due::of(message)),
             false => Waiting::Whole(message.clone()),
         };
+        let queued = self.queued.all;
+        let too_much = |freed: usize| {
+            if queued - freed + waiting.size() > limits.group_bytes {
+                Some(DropReason::QueueFull)
+            } else if waiting.memory() > room + freed {
+                Some(DropReason::MemoryFull)
+            } else {
+                None
+            }
+        };
+        let full = match too_much(0) {
+            None if self.queue.len() >= limits.group_messages => Some(DropReason::QueueFull),
+            full => full,
+        };
+        if let Some(reason) = full {
+            let oldest = self.queue.first_entry();
+            let makes_room =
+                |oldest: &Waiting| oldest.is_qos0() && too_much(oldest.size()).is_none();
+            match oldest.filter(|oldest| makes_room(oldest.get())) {
+                Some(oldest) => self.queued.remove(&oldest.remove()),
+                None => return Offered::Full(reason),
+            }
+        }
+        let sequence = self.next_sequence();
         self.enqueue(sequence, waiting);
-        if full {
+        if full.is_some() {
             Offered::Displaced
         } else {
             Offered::Queued
@@ -610,7 +686,7 @@ impl Group {
     }
 
     fn enqueue(&mut self, sequence: u64, waiting: Waiting) {
-        self.queued_bytes += waiting.size();
+        self.queued.add(&waiting);
         self.expiry.note(waiting.expires_at());
         self.queue.insert(sequence, waiting);
     }
@@ -627,7 +703,7 @@ impl Group {
                 soonest = soonest.min(expires_at);
                 return true;
             }
-            self.queued_bytes -= waiting.size();
+            self.queued.remove(waiting);
             handouts.expired += 1;
             handouts.done.push((self.log_id, waiting.id()));
             false
@@ -696,7 +772,7 @@ impl Group {
                 return self.ask_for_messages(id, handouts);
             }
             let (sequence, waiting) = first.remove_entry();
-            self.queued_bytes -= waiting.size();
+            self.queued.remove(&waiting);
             let Waiting::Whole(message) = waiting else {
                 continue;
             };
@@ -806,5 +882,45 @@ mod tests {
             Some(6),
             "what it had and what waited"
         );
+    }
+
+    #[test]
+    fn all_groups_together_keep_to_the_bound_of_what_waits() {
+        let mut groups = Groups::new(0, 64);
+        let [first, second] = [1, 2].map(|n| {
+            let name = Arc::from(format!("g{n}/t"));
+            groups.join(&name, member(n), Durability::Memory).0
+        });
+        let limits = Limits {
+            waiting_bytes: message(0).size(),
+            ..Limits::default()
+        };
+        let queued = groups.offer(first, &message(0), &limits);
+        assert!(matches!(queued, Offered::Queued));
+        let full = groups.offer(second, &message(1), &limits);
+        assert!(matches!(full, Offered::Full(DropReason::MemoryFull)));
+        let mut handouts = Handouts::default();
+        groups.leave(Timestamp::default(), member(1), &[], &mut handouts);
+        assert_eq!(groups.memory_bytes(), 0);
+        let queued = groups.offer(second, &message(1), &limits);
+        assert!(matches!(queued, Offered::Queued), "there is room again");
+    }
+
+    #[test]
+    fn a_small_message_does_not_make_room_for_a_large_one() {
+        let (mut groups, id) = group(1);
+        let qos0 = |payload: &[u8]| Message::new("t", payload, QoS::AtMostOnce, false);
+        let limits = Limits {
+            group_bytes: 2 * qos0(b"1").size(),
+            ..Limits::default()
+        };
+        // Two are taken, two wait.
+        for _ in 0..4 {
+            groups.offer(id, &qos0(b"1"), &limits);
+        }
+        let full = groups.offer(id, &qos0(&[2; 1000]), &limits);
+        assert!(matches!(full, Offered::Full(DropReason::QueueFull)));
+        let displaced = groups.offer(id, &qos0(b"3"), &limits);
+        assert!(matches!(displaced, Offered::Displaced));
     }
 }

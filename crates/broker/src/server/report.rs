@@ -24,6 +24,7 @@ impl ShardReport {
             all.gauges.subscriptions += shard.gauges.subscriptions;
             all.gauges.shared_subscriptions += shard.gauges.shared_subscriptions;
             all.gauges.waiting_bytes += shard.gauges.waiting_bytes;
+            all.gauges.group_waiting_bytes += shard.gauges.group_waiting_bytes;
             all.gauges.output_bytes += shard.gauges.output_bytes;
             all.gauges.retained += shard.gauges.retained;
             all.gauges.retained_bytes += shard.gauges.retained_bytes;

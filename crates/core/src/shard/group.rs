@@ -72,10 +72,10 @@ impl Shard {
             return self.clients.counters.drop_for(DropReason::LogFull);
         }
         let mut offered = self.groups.offer(id, message, &self.clients.limits);
-        if matches!(offered, Offered::Full) && self.expire_group(now, id) {
+        if matches!(offered, Offered::Full(_)) && self.expire_group(now, id) {
             offered = self.groups.offer(id, message, &self.clients.limits);
         }
-        if is_logged && !matches!(offered, Offered::Full | Offered::NobodyThere) {
+        if is_logged && !matches!(offered, Offered::Full(_) | Offered::NobodyThere) {
             // As with the queue of a Session: the message itself is what is waited for.
             let due = Due::of(message);
             self.clients.settlement.append_later(|| due.record(group));
@@ -83,9 +83,8 @@ impl Shard {
         match offered {
             Offered::Taken(handout) => self.hand_out(now, handout),
             Offered::Queued => self.watch_group(id),
-            Offered::Displaced | Offered::Full => {
-                self.clients.counters.drop_for(DropReason::QueueFull);
-            }
+            Offered::Displaced => self.clients.counters.drop_for(DropReason::QueueFull),
+            Offered::Full(reason) => self.clients.counters.drop_for(reason),
             Offered::NobodyThere => self.clients.counters.drop_for(DropReason::NotConnected),
         }
     }

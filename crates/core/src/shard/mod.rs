@@ -640,6 +640,7 @@ impl Shard {
             shared_subscriptions: self.memberships.len(),
             groups,
             group_waiting,
+            group_waiting_bytes: self.groups.memory_bytes(),
             waiting_bytes: self.clients.waiting_bytes,
             output_bytes: self.clients.pending_output(),
             retained: self.retained.len(),
@@ -749,6 +750,8 @@ pub struct Gauges {
     pub groups: usize,
     /// Messages that wait in these.
     pub group_waiting: usize,
+    /// Bytes of memory that these take.
+    pub group_waiting_bytes: usize,
     /// Bytes of all messages that wait in Sessions.
     pub waiting_bytes: usize,
     /// Bytes that wait to be written to connections.

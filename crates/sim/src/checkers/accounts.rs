@@ -33,7 +33,8 @@ fn waiting(end: &End<'_>, sum: &Counters, found: &mut Vec<String>) {
     }
     for shard in &end.shards {
         let gauges = shard.gauges();
-        if gauges.waiting_bytes != 0 || gauges.group_waiting != 0 {
+        let bytes = gauges.waiting_bytes + gauges.group_waiting_bytes;
+        if bytes != 0 || gauges.group_waiting != 0 {
             found.push(format!(
                 "shard {}: something waits at rest: {gauges:?}",
                 shard.id()

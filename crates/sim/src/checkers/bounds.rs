@@ -34,6 +34,11 @@ impl Bounds {
             ("retained", gauges.retained, limits.retained_messages),
             ("group_waiting", gauges.group_waiting, groups),
             (
+                "group_waiting_bytes",
+                gauges.group_waiting_bytes,
+                limits.waiting_bytes + gauges.groups * handed_out * 8192 + read_back,
+            ),
+            (
                 "subscriptions",
                 gauges.subscriptions,
                 gauges.sessions * limits.subscriptions,

@@ -168,7 +168,7 @@ pub(super) const PROCESS: &[Key<Settings>] = &[
     key!("limits.group_bytes", Size(0), Reload, limits.group_bytes,
         "Bytes that wait in one Shared Subscription."),
     key!("limits.waiting_bytes", Size(0), Reload, limits.waiting_bytes,
-        "Bytes that wait in all Sessions."),
+        "Bytes that wait in all Sessions; in all Shared Subscriptions as many again."),
     key!("limits.partial_bytes", Size(0), Reload, limits.partial_bytes,
         "Bytes of incomplete packets of all connections."),
     key!("limits.session_expiry", SecondsOrNever(0, U32), Reload, limits.session_expiry,

@@ -118,7 +118,8 @@ impl Tree {
         let connected = gauges.sessions_connected;
         let disconnected = gauges.sessions.saturating_sub(connected);
         let stored = counters.waiting() as usize + gauges.retained;
-        let stored_bytes = gauges.waiting_bytes + gauges.retained_bytes;
+        let stored_bytes =
+            gauges.waiting_bytes + gauges.group_waiting_bytes + gauges.retained_bytes;
         let own_subscriptions = gauges.subscriptions - gauges.shared_subscriptions;
         let numbers: [(&'static str, u64); 24] = [
             ("clients/total", gauges.sessions as u64),
