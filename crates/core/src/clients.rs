@@ -455,6 +455,13 @@ impl Clients {
         self.tidy(id);
     }
 
+    /// Whether something waits to be sent to a Session.
+    pub(crate) fn has_queue(&self, id: SessionId) -> bool {
+        self.sessions
+            .get(id)
+            .is_some_and(crate::session::Session::has_queue)
+    }
+
     fn send_waiting(&mut self, now: Timestamp, id: SessionId) {
         let is_absent = |session: &crate::session::Session| {
             let outgoing = session.outgoing.as_ref();

@@ -464,6 +464,10 @@ impl Shard {
             } else if reads < READS_AT_ONCE
                 && let Some(session) = self.clients.hungry.pop()
             {
+                // It may have been noted more than once, and have something to send by now.
+                if self.clients.has_queue(session) {
+                    continue;
+                }
                 reads += 1;
                 self.ask_for_retained(session);
                 self.ask_for_replay(session);
