@@ -1,13 +1,15 @@
 //! Clients that send more than others read, and Clients that do not read.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 
-use dunlin_packet::{Packet, Property, ProtocolVersion, QoS};
+use dunlin_packet::{Packet, Property, ProtocolVersion, PubAck, QoS, ReasonCode};
 
 use crate::broker::Broker;
-use crate::client::{Client, Options, WellBehaved, publish};
+use crate::client::{Client, Options, WellBehaved, publish, subscribe};
 
 const MEBIBYTE: u64 = 1 << 20;
+const V5: ProtocolVersion = ProtocolVersion::V5;
 
 #[test]
 fn a_subscriber_that_does_not_read_loses_the_oldest_messages_of_qos_0() {
@@ -125,7 +127,7 @@ fn large_messages_that_were_not_acknowledged_come_again_to_a_client_that_reads()
 fn floods_of_every_type_by_clients_that_do_not_read_hurt_only_them() {
     let broker = Broker::start("");
     let mut others = WellBehaved::start(&broker);
-    let version = ProtocolVersion::V5;
+    let version = V5;
     let floods = [
         // To oneself, at every QoS.
         publish(version, "echo", &[0; 100], QoS::AtMostOnce),
@@ -150,4 +152,39 @@ fn floods_of_every_type_by_clients_that_do_not_read_hurt_only_them() {
         others.exchange();
         broker.assert_memory_below(200 * MEBIBYTE);
     }
+}
+
+/// Retained Messages wait at their topics, not in the queue of the subscriber that fetches them: however
+/// many acknowledgements come at once, no more are asked for than it can hold.
+#[test]
+fn more_retained_messages_than_a_queue_holds_arrive_all() {
+    const TOPICS: usize = 20_000;
+    let broker = Broker::start_quiet("[limits]\nqueued_messages = 1000\n");
+    let mut publisher = Client::connect(&broker, "publisher");
+    for n in 0..TOPICS {
+        let mut bytes = publish(V5, &format!("kept/{n}"), b"kept", QoS::AtLeastOnce);
+        bytes[0] |= 1;
+        publisher.send(&bytes);
+        publisher.expect(|packet| assert!(matches!(packet, Packet::PubAck(_)), "{packet:?}"));
+    }
+    let mut subscriber = Client::connect(&broker, "subscriber");
+    subscriber.send(&subscribe(V5, &["kept/#"], QoS::AtLeastOnce));
+    assert_eq!(subscriber.expect_suback(), [1]);
+    let mut topics = HashSet::new();
+    let mut acknowledgements = Vec::new();
+    while topics.len() < TOPICS {
+        let (topic, id) = subscriber.expect(|packet| match packet {
+            Packet::Publish(publish) => (publish.topic.to_owned(), publish.packet_id),
+            other => panic!("{other:?} instead of PUBLISH"),
+        });
+        let puback = PubAck::new(id.expect("QoS 1"), ReasonCode::Success);
+        puback.encode(V5, &mut acknowledgements);
+        assert!(topics.insert(topic), "once");
+        // As many at once as are in flight.
+        if topics.len().is_multiple_of(256) || topics.len() == TOPICS {
+            subscriber.send(&acknowledgements);
+            acknowledgements.clear();
+        }
+    }
+    assert_eq!(broker.counter("dropped (queue_full)"), 0);
 }

@@ -1,4 +1,4 @@
-//! Subscriptions by the hundred thousand.
+//! Subscriptions by the hundred thousand, and by the million.
 
 use dunlin_packet::{Packet, PacketId, Properties, ProtocolVersion, QoS, ReasonCode, TopicFilter};
 
@@ -66,6 +66,50 @@ fn a_session_has_as_many_subscriptions_as_its_limit_says() {
         1,
         "only that of the well-behaved"
     );
+}
+
+#[test]
+fn a_million_subscriptions_are_as_many_as_the_limits_say() {
+    // One of them is that of the well-behaved.
+    const ALL: usize = 1_000_000;
+    const OF_ONE: usize = 500_000;
+    let broker = Broker::start_quiet(
+        "shards = 1\n[limits]\nall_subscriptions = 1000000\nsubscriptions = 500000\n",
+    );
+    let mut others = WellBehaved::start(&broker);
+    let quota = ReasonCode::QuotaExceeded as u8;
+
+    let mut greedy = Client::connect(&broker, "greedy");
+    for begin in (0..OF_ONE + IN_ONE_PACKET).step_by(IN_ONE_PACKET) {
+        let filters = filters("one", begin..begin + IN_ONE_PACKET);
+        greedy.send(&subscribe(V5, &filters, QoS::AtMostOnce));
+        others.exchange();
+        let expected = if begin < OF_ONE { 0 } else { quota };
+        assert!(greedy.expect_suback().iter().all(|code| *code == expected));
+    }
+
+    let mut crowd = Vec::new();
+    let mut granted = OF_ONE + 1;
+    while granted < ALL {
+        let mut member = Client::connect(&broker, &format!("crowd-{}", crowd.len()));
+        let filters = filters(&format!("many/{}", crowd.len()), 0..IN_ONE_PACKET);
+        member.send(&subscribe(V5, &filters, QoS::AtMostOnce));
+        others.exchange();
+        let expected = IN_ONE_PACKET.min(ALL - granted);
+        let codes = member.expect_suback();
+        assert!(codes[..expected].iter().all(|code| *code == 0));
+        assert!(codes[expected..].iter().all(|code| *code == quota));
+        granted += expected;
+        crowd.push(member);
+    }
+    let mut late = Client::connect(&broker, "late");
+    late.send(&subscribe(V5, &["late"], QoS::AtMostOnce));
+    assert_eq!(late.expect_suback(), [quota]);
+    assert_eq!(broker.counter("subscriptions"), ALL as u64);
+    broker.assert_memory_below(700 << 20);
+
+    drop((greedy, crowd));
+    others.exchange();
 }
 
 #[test]
