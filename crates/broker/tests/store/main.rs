@@ -54,7 +54,7 @@ struct Broker {
 impl Broker {
     fn start(data: &Data) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
-            .args(["-p", "0", "-q", "--data-dir", data.path()])
+            .args(["-p", "0", "--data-dir", data.path()])
             .stdout(Stdio::piped())
             .spawn()
             .expect("dunlin starts");
