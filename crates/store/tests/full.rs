@@ -2,6 +2,8 @@
 
 mod model;
 
+use std::collections::BTreeSet;
+
 use dunlin_store::Error;
 use model::Model;
 
@@ -41,6 +43,35 @@ fn a_full_disk_loses_nothing_that_was_stable() {
             model.step(&mut log).expect("there is room");
         }
     }
+}
+
+#[test]
+fn segments_are_written_again() {
+    let mut model = Model::new(5);
+    model.options.segment = 64 << 10; // All frames fit.
+    model.options.reuse = 1 << 20;
+    let (mut log, _) = model.reopen();
+    let mut names = BTreeSet::new();
+    for _ in 0..20 {
+        for _ in 0..200 {
+            model.append(&mut log, &[]).expect("there is room");
+        }
+        model.sync(&mut log).expect("it works");
+        names.extend(model.disk.contents().into_keys());
+        model.forget_all();
+        model.checkpoint(&mut log).expect("it works");
+        while log.clean(0).expect("it works") {}
+        names.extend(model.disk.contents().into_keys());
+    }
+    let count = |suffix| names.iter().filter(|name| name.ends_with(suffix)).count();
+    let numbers = names.iter().filter_map(|name| name.strip_prefix("new-"));
+    let made = numbers.filter_map(|number| number.strip_suffix(".spare")?.parse().ok());
+    let made: usize = made.max().expect("there is one in reserve");
+    assert!(
+        made * 4 < count(".log"),
+        "{made} files were made for {names:?}"
+    );
+    assert!(model.disk.used() < 2 << 20, "{}", model.disk.used());
 }
 
 #[test]

@@ -388,6 +388,7 @@ impl Log {
         Options {
             segment: SEGMENT,
             reserve: 3 * u64::from(SEGMENT),
+            reuse: 4 * u64::from(SEGMENT),
             retention: self.keeps.then_some(retention),
             ..Options::default()
         }

@@ -44,6 +44,9 @@ pub struct Options {
     /// progress: see [`Log::is_full`]. Three segments are enough for a checkpoint whose frames fit
     /// into one.
     pub reserve: u64,
+    /// How many bytes of segments that are not needed any more stay on disk beyond the reserve, to be
+    /// written again, while the log takes less than half of its limit. A start gives them back.
+    pub reuse: u64,
     /// What stays after it is needed, so that it can be read again.
     pub retention: Option<Retention>,
 }
@@ -64,6 +67,7 @@ impl Default for Options {
             segment: 8 << 20,
             limit: u64::MAX,
             reserve: 24 << 20,
+            reuse: 64 << 20,
             retention: None,
         }
     }
@@ -114,7 +118,8 @@ pub struct Log<F: Files> {
     /// Whether something was written that is not stable.
     is_unsynced: bool,
     is_poisoned: bool,
-    spares: Vec<Spare<F::File>>,
+    /// Those that were written before come first.
+    spares: VecDeque<Spare<F::File>>,
     spares_made: u32,
     is_full: bool,
     checkpoint: Option<Checkpoint>,
@@ -154,7 +159,7 @@ impl<F: Files> Log<F> {
             stable: Position::default(),
             is_unsynced: false,
             is_poisoned: false,
-            spares: Vec::new(),
+            spares: VecDeque::new(),
             spares_made: 0,
             is_full: false,
             checkpoint: None,

@@ -2,7 +2,8 @@
 //!
 //! A *spare* is a file of the length of a segment that is none yet. It is there so that a
 //! checkpoint, which frees room, finds some. The files of segments that are not needed any more
-//! become spares: a file that was written before can be made stable faster than a new one.
+//! become spares, and are taken first: a file that was written before can be made stable faster than a
+//! new one, whose blocks the file system has yet to note as written.
 
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ impl<F: Files> Log<F> {
                 .len()
                 .map_err(|error| Error::io("measure", &name, error))?;
             let disk = length.min(u32::MAX.into()) as u32;
-            self.spares.push(Spare { name, file, disk });
+            self.spares.push_back(Spare { name, file, disk });
         }
         Ok(())
     }
@@ -60,7 +61,7 @@ impl<F: Files> Log<F> {
         self.is_full = false;
         while !self.is_full && self.spares.len() < self.spares_wanted() {
             match self.create_spare(self.options.segment) {
-                Ok(spare) => self.spares.push(spare),
+                Ok(spare) => self.spares.push_back(spare),
                 // Whatever it is: what cannot be had now will be missing later.
                 Err(_) => self.is_full = true,
             }
@@ -71,7 +72,7 @@ impl<F: Files> Log<F> {
     pub(super) fn begin_segment(&mut self, length: usize) -> Result<(), Error> {
         self.seal()?;
         let size = (FRAMES as usize + length).max(self.options.segment as usize) as u32;
-        let mut spare = match self.spares.pop() {
+        let mut spare = match self.spares.pop_front() {
             Some(spare) => spare,
             None => self.create_spare(size)?,
         };
@@ -81,7 +82,7 @@ impl<F: Files> Log<F> {
             before: self.end(),
         };
         if let Err(error) = self.make_segment(&mut spare, size, header) {
-            self.spares.push(spare);
+            self.spares.push_front(spare);
             return Err(error);
         }
         self.segments.push(Segment {
@@ -128,7 +129,7 @@ impl<F: Files> Log<F> {
         self.statistics.bytes -= segment.bytes();
         let name = segment::name(number);
         let is_wanted =
-            self.spares.len() < self.spares_wanted() && segment.disk <= self.options.segment;
+            self.spares.len() < self.spares_kept() && segment.disk <= self.options.segment;
         match Arc::try_unwrap(segment.file) {
             Ok(file) if is_wanted => {
                 let spare = format!("{number:08}{SUFFIX}");
@@ -141,7 +142,7 @@ impl<F: Files> Log<F> {
                     disk: segment.disk,
                 };
                 match self.grow(&mut spare, self.options.segment) {
-                    Ok(()) => self.spares.push(spare),
+                    Ok(()) => self.spares.push_front(spare),
                     Err(_) => {
                         self.is_full = true;
                         return self.remove_spare(&spare);
@@ -165,6 +166,14 @@ impl<F: Files> Log<F> {
 
     fn spares_wanted(&self) -> usize {
         self.options.reserve.div_ceil(self.options.segment.into()) as usize
+    }
+
+    fn spares_kept(&self) -> usize {
+        let more = match self.disk() < self.options.limit / 2 {
+            true => self.options.reuse / u64::from(self.options.segment),
+            false => 0,
+        };
+        self.spares_wanted() + more as usize
     }
 
     pub(super) fn next_number(&self) -> u32 {

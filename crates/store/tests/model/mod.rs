@@ -55,6 +55,7 @@ pub(crate) fn options() -> Options {
     Options {
         segment: 16 << 10,
         reserve: 16 << 10,
+        reuse: 48 << 10,
         ..Options::default()
     }
 }
