@@ -128,16 +128,21 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn an_unknown_key_is_asked_for_now_and_then_and_an_old_set_in_time() {
+    /// A source without keys, last asked at 1000; they are to be asked for again after 600 seconds.
+    fn source() -> KeySource {
         let fetch = Fetch::new(Duration::from_secs(1), None).unwrap();
-        let source = KeySource::new(
+        KeySource::new(
             "http://[::1]:1/".into(),
             fetch,
             KeySet::default(),
             600,
             1000,
-        );
+        )
+    }
+
+    #[test]
+    fn an_unknown_key_is_asked_for_now_and_then_and_an_old_set_in_time() {
+        let source = source();
         assert_eq!(source.refresh(Kid::Known, 1599), None);
         assert!(source.refresh(Kid::Unknown, 1001).is_some());
         assert_eq!(source.refresh(Kid::Unknown, 1030), None);
@@ -150,14 +155,7 @@ mod tests {
 
     #[test]
     fn whoever_comes_while_it_is_asked_asks_no_second_time() {
-        let fetch = Fetch::new(Duration::from_secs(1), None).unwrap();
-        let source = KeySource::new(
-            "http://[::1]:1/".into(),
-            fetch,
-            KeySet::default(),
-            600,
-            1000,
-        );
+        let source = source();
         let first = source.refresh(Kid::Unknown, 1001).unwrap();
         let asking = source.asking.lock().unwrap();
         assert_eq!(source.refresh(Kid::Unknown, 1002), Some(first));

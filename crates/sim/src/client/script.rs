@@ -27,10 +27,11 @@ impl Client {
         faults: &Faults,
         one_retainer: Option<usize>,
     ) -> Deed {
+        let calm = faults.breaks == 0 && faults.takeovers == 0;
         match self.phase {
             Phase::Offline => return Deed::Connect,
-            // Some do not wait for CONNACK to come.
-            Phase::Connecting if desk.rng.percent(20) => return Deed::Connect,
+            // Some do not wait for CONNACK to come, and may be taken over by what they said before.
+            Phase::Connecting if desk.rng.percent(20) && !calm => return Deed::Connect,
             Phase::Connecting => return Deed::Nothing,
             Phase::Online => {}
         }
@@ -57,7 +58,6 @@ impl Client {
         } else {
             10
         };
-        let calm = faults.breaks == 0 && faults.takeovers == 0;
         let leaving = if calm { 0 } else { 3 };
         match desk
             .rng
